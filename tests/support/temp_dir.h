@@ -8,7 +8,8 @@
 
 namespace starling::test {
 
-// A fresh empty directory that lives as long as this object. Set STARLING_KEEP_TEMP to look at it afterwards.
+// A fresh empty directory that lives as long as this object. Set STARLING_KEEP_TEMP to look at it
+// afterwards.
 class TempDir {
  public:
   TempDir() {
@@ -28,7 +29,9 @@ class TempDir {
   TempDir& operator=(const TempDir&) = delete;
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  [[nodiscard]] std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+  [[nodiscard]] std::filesystem::path operator/(const std::string& name) const {
+    return path_ / name;
+  }
 
  private:
   std::filesystem::path path_;
