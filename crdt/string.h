@@ -1,0 +1,44 @@
+// A string and a counter are one object: a register (base) and per-origin increments over it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "crdt/dotted_cell.h"
+#include "crdt/origin_totals.h"
+
+namespace starling {
+
+// A thin view of the two cells of a string, or of one hash field. Reads only.
+//   value = the winning register; if that is a number, plus all increments;
+//   increments alone are a counter that starts at 0.
+// A winner that is not a number hides the increments until the next SET or DEL resets them.
+class StringView {
+ public:
+  StringView(const DottedCell& base, const OriginTotals& increments)
+      : base_(base), increments_(increments) {}
+
+  [[nodiscard]] bool exists() const { return !base_.empty() || increments_.exists(); }
+  // What GET shows; nullopt if the object does not exist. Sums that leave 64 bits saturate.
+  [[nodiscard]] std::optional<std::string> text() const;
+  // The value as INCR needs it: 0 if absent, nullopt if it is not a 64-bit integer.
+  [[nodiscard]] std::optional<std::int64_t> integer() const;
+  // The winner is text, yet somebody incremented: those increments do not show.
+  [[nodiscard]] bool hides_increments() const;
+
+ private:
+  const DottedCell& base_;
+  const OriginTotals& increments_;
+};
+
+// A canonical decimal 64-bit integer, as Redis's string2ll: no sign '+', no leading zeros, no
+// spaces.
+[[nodiscard]] std::optional<std::int64_t> parse_integer(std::string_view text);
+// A finite decimal number that fills the whole text.
+[[nodiscard]] std::optional<double> parse_real(std::string_view text);
+// Shortest form with 17 significant digits, no exponent where Redis prints none.
+[[nodiscard]] std::string format_real(double value);
+
+}  // namespace starling

@@ -1,0 +1,113 @@
+#include "crdt/version_vector.h"
+
+#include <algorithm>
+
+namespace starling {
+namespace {
+
+template <typename Components>
+auto lower_bound_origin(Components& components, const Origin& origin) {
+  return std::lower_bound(
+      components.begin(), components.end(), origin,
+      [](const VersionVector::Component& c, const Origin& o) { return c.origin < o; });
+}
+
+template <typename Seals>
+auto lower_bound_node(Seals& seals, std::uint64_t node) {
+  return std::lower_bound(seals.begin(), seals.end(), node,
+                          [](const VersionVector::Seal& s, std::uint64_t n) { return s.node < n; });
+}
+
+}  // namespace
+
+std::uint64_t VersionVector::at(const Origin& origin) const {
+  const auto it = lower_bound_origin(components_, origin);
+  return it != components_.end() && it->origin == origin ? it->n : 0;
+}
+
+std::uint32_t VersionVector::sealed_epoch(std::uint64_t node) const {
+  const auto it = lower_bound_node(seals_, node);
+  return it != seals_.end() && it->node == node ? it->epoch : 0;
+}
+
+bool VersionVector::covers(const Dot& dot) const {
+  if (dot.n <= at(dot.origin)) {
+    return true;
+  }
+  return !seals_.empty() && dot.origin.epoch <= sealed_epoch(dot.origin.node);
+}
+
+bool VersionVector::leq(const VersionVector& other) const {
+  return std::ranges::all_of(components_,
+                             [&](const Component& c) { return other.covers({c.origin, c.n}); });
+}
+
+void VersionVector::advance(const Dot& dot) {
+  if (dot.n == 0 || (!seals_.empty() && dot.origin.epoch <= sealed_epoch(dot.origin.node))) {
+    return;
+  }
+  const auto it = lower_bound_origin(components_, dot.origin);
+  if (it != components_.end() && it->origin == dot.origin) {
+    it->n = std::max(it->n, dot.n);
+  } else {
+    components_.insert(it, Component{dot.origin, dot.n});
+  }
+}
+
+void VersionVector::seal(std::uint64_t node, std::uint32_t epoch) {
+  const auto it = lower_bound_node(seals_, node);
+  if (it != seals_.end() && it->node == node) {
+    it->epoch = std::max(it->epoch, epoch);
+  } else {
+    seals_.insert(it, Seal{node, epoch});
+  }
+  const std::uint32_t sealed = sealed_epoch(node);
+  const auto covered = [&](const Component& c) {
+    return c.origin.node == node && c.origin.epoch <= sealed;
+  };
+  components_.erase(std::remove_if(components_.begin(), components_.end(), covered),
+                    components_.end());
+}
+
+void VersionVector::join(const VersionVector& other) {
+  for (const Seal& seal : other.seals_) {
+    this->seal(seal.node, seal.epoch);
+  }
+  for (const Component& c : other.components_) {
+    advance({c.origin, c.n});
+  }
+}
+
+void VersionVector::meet(const VersionVector& other) {
+  SmallVector<Component, 4> kept;
+  for (const Component& c : components_) {
+    const bool whole = c.origin.epoch <= other.sealed_epoch(c.origin.node);
+    const std::uint64_t n = whole ? c.n : std::min(c.n, other.at(c.origin));
+    if (n > 0) {
+      kept.push_back({c.origin, n});
+    }
+  }
+  // What only we have sealed is bounded by the other's component.
+  for (const Component& c : other.components_) {
+    if (c.origin.epoch <= sealed_epoch(c.origin.node)) {
+      kept.push_back(c);
+    }
+  }
+  std::ranges::sort(kept, {}, &Component::origin);
+  SmallVector<Seal, 1> seals;
+  for (const Seal& seal : seals_) {
+    const std::uint32_t epoch = std::min(seal.epoch, other.sealed_epoch(seal.node));
+    if (epoch > 0) {
+      seals.push_back({seal.node, epoch});
+    }
+  }
+  components_ = std::move(kept);
+  seals_ = std::move(seals);
+}
+
+void VersionVector::clear() {
+  components_.clear();
+  seals_.clear();
+}
+
+}  // namespace starling
