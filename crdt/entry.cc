@@ -179,17 +179,17 @@ std::expected<Header, EntryError> read_header(ByteReader& in) {
   return header;
 }
 
-// Reads one entry against a copy of the stream's dictionary; the caller keeps it on success.
+// Reads one entry against the stream before it, which it leaves alone.
 class EntryParser {
  public:
   EntryParser(std::string_view bytes, const Origin& origin, const OriginStream& stream)
-      : in_(bytes), origin_(origin), stream_(stream), dictionary_(stream.dictionary) {
-    if (dictionary_.empty()) {
-      dictionary_.push_back(origin);
+      : in_(bytes), origin_(origin), stream_(stream) {
+    if (stream.dictionary.empty()) {
+      defined_.push_back(origin);
     }
   }
 
-  std::expected<Entry, EntryError> parse() {
+  std::expected<ParsedEntry, EntryError> parse() {
     const auto header = read_header(in_);
     if (!header) {
       return std::unexpected(header.error());
@@ -199,7 +199,7 @@ class EntryParser {
     entry.first = stream_.n + 1;
     entry.hlc = header->hlc;
     for (std::uint64_t defines = in_.count(); defines > 0 && in_.ok(); --defines) {
-      dictionary_.push_back(read_origin(in_));
+      defined_.push_back(read_origin(in_));
     }
     entry.deps = stream_.deps;
     entry.deps.join(dots());
@@ -223,19 +223,21 @@ class EntryParser {
     if (!in_.complete()) {
       return std::unexpected(EntryError::damaged);
     }
-    return entry;
+    return ParsedEntry{std::move(entry), std::move(defined_)};
   }
-
-  std::vector<Origin> take_dictionary() { return std::move(dictionary_); }
 
  private:
   Origin indexed() {
     const std::uint64_t index = in_.varint();
-    if (index >= dictionary_.size()) {
-      in_.fail();
-      return {};
+    const std::size_t known = stream_.dictionary.size();
+    if (index < known) {
+      return stream_.dictionary[static_cast<std::size_t>(index)];
     }
-    return dictionary_[static_cast<std::size_t>(index)];
+    if (index - known < defined_.size()) {
+      return defined_[static_cast<std::size_t>(index - known)];
+    }
+    in_.fail();
+    return {};
   }
 
   VersionVector dots() {
@@ -344,7 +346,7 @@ class EntryParser {
   ByteReader in_;
   Origin origin_;
   const OriginStream& stream_;
-  std::vector<Origin> dictionary_;
+  std::vector<Origin> defined_;
   bool unknown_op_ = false;
 };
 
@@ -375,21 +377,29 @@ std::string encode_entry(const Entry& entry, OriginStream& stream) {
   return bytes;
 }
 
-std::expected<Entry, EntryError> decode_entry(std::string_view bytes, const Origin& origin,
-                                              OriginStream& stream) {
-  EntryParser parser(bytes, origin, stream);
-  auto entry = parser.parse();
-  if (!entry) {
-    return entry;
-  }
-  for (const auto& c : entry->deps.components()) {
-    if (c.origin != origin) {
+std::expected<ParsedEntry, EntryError> parse_entry(std::string_view bytes, const Origin& origin,
+                                                   const OriginStream& stream) {
+  return EntryParser(bytes, origin, stream).parse();
+}
+
+void advance_stream(OriginStream& stream, const ParsedEntry& parsed, std::string_view bytes) {
+  for (const auto& c : parsed.entry.deps.components()) {
+    if (c.origin != parsed.entry.origin) {
       stream.deps.advance({c.origin, c.n});
     }
   }
-  stream.dictionary = parser.take_dictionary();
-  move_behind(stream, *entry, bytes);
-  return entry;
+  stream.dictionary.insert(stream.dictionary.end(), parsed.defined.begin(), parsed.defined.end());
+  move_behind(stream, parsed.entry, bytes);
+}
+
+std::expected<Entry, EntryError> decode_entry(std::string_view bytes, const Origin& origin,
+                                              OriginStream& stream) {
+  auto parsed = parse_entry(bytes, origin, stream);
+  if (!parsed) {
+    return std::unexpected(parsed.error());
+  }
+  advance_stream(stream, *parsed, bytes);
+  return std::move(parsed->entry);
 }
 
 std::expected<std::uint64_t, EntryError> entry_op_count(std::string_view bytes) {

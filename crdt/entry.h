@@ -107,6 +107,16 @@ enum class EntryError : std::uint8_t {
                                                             const Origin& origin,
                                                             OriginStream& stream);
 
+// The same in two steps, so that the gate can look at an entry before it lets the stream move.
+struct ParsedEntry {
+  Entry entry;
+  std::vector<Origin> defined;  // origins this entry adds to the dictionary
+};
+[[nodiscard]] std::expected<ParsedEntry, EntryError> parse_entry(std::string_view bytes,
+                                                                 const Origin& origin,
+                                                                 const OriginStream& stream);
+void advance_stream(OriginStream& stream, const ParsedEntry& parsed, std::string_view bytes);
+
 // Number of ops in an encoded entry, without a stream: lets the gate see where an entry that came
 // too early begins and ends.
 [[nodiscard]] std::expected<std::uint64_t, EntryError> entry_op_count(std::string_view bytes);

@@ -1,0 +1,104 @@
+// The replica core: commands and messages in, records, replies and sends out.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/replica/effects.h"
+#include "storage/store.h"
+
+namespace starling::replica {
+
+enum class SyncMode : std::uint8_t { os, everysec, always };
+
+struct Config {
+  std::string cluster = "starling";
+  std::string name;            // unique in the cluster
+  std::string peer_address;    // what other nodes dial (--advertise)
+  std::string client_address;  // what clients are told
+  std::vector<std::string> join;
+  SyncMode sync = SyncMode::everysec;
+  std::uint64_t memory_bytes = 256u << 20;  // bound of all tables together (--memory)
+  std::uint64_t max_value_bytes = 8u << 20;
+  bool allow_faults = false;
+  // Random: a new directory takes its node id from here, every start its nonce and its jitter.
+  std::uint64_t random_seed = 0;
+  // Freeze when the dirty table reaches this, or this long after its first change.
+  std::uint64_t checkpoint_bytes = 64u << 20;
+  std::chrono::milliseconds checkpoint_age{60'000};
+  std::chrono::milliseconds heartbeat_interval{100};
+  std::chrono::milliseconds peer_timeout{5'000};
+  // R5.7: until snapshot bootstrap exists, the log is only truncated under this test switch.
+  bool truncate_log = false;
+};
+
+// A few figures for health, status and metrics.
+struct PeerView {
+  std::uint64_t node = 0;
+  std::string name;
+  std::string address;
+  bool connected = false;
+  bool cut = false;               // by `kvctl partition`
+  std::uint64_t behind_ops = 0;   // ops we have that it has not applied
+  std::uint64_t ahead_ops = 0;    // ops it has that we have not applied
+  std::uint64_t last_heard_ms = 0;  // ago
+  std::int64_t clock_skew_ms = 0;
+  std::uint64_t bytes_sent = 0;   // payload of Push messages, both kinds
+  std::uint64_t bytes_received = 0;
+};
+struct View {
+  bool ready = false;
+  std::vector<std::string> not_ready_reasons;
+  std::vector<std::string> degraded_reasons;
+  std::uint64_t node = 0;
+  Origin origin;
+  VersionVector applied;
+  VersionVector durable;
+  std::uint64_t log_position = 0;
+  std::uint64_t state_position = 0;
+  std::uint64_t table_bytes = 0;
+  std::uint64_t held_bytes = 0;    // entries that came too early
+  std::uint64_t checkpoints = 0;
+  std::uint64_t checkpoint_failures = 0;
+  std::uint64_t commands = 0;
+  std::uint64_t entries_applied = 0;   // from peers
+  std::uint64_t duplicates_dropped = 0;
+  std::uint64_t markers = 0;
+  std::uint64_t quarantined = 0;
+  std::vector<PeerView> peers;
+};
+
+// One replicated state machine (R1.1), sans IO: no socket, clock, thread, file or global. Feed it
+// inputs with `step`, then take the effects of the whole tick with `end_tick`; what one tick accepted
+// is one log record (R1.4, R2.2). The caller performs the effects in order and feeds back what
+// follows from them.
+// Runs on: core strand. The store is read on that strand too (cold cells); it must outlive this.
+class Replica {
+ public:
+  // Recovers from the store: last checkpoint, then the log behind it (R5.4). Takes a fresh origin,
+  // durably, before it returns. An error means the directory must not be served.
+  static std::expected<std::unique_ptr<Replica>, StoreError> open(Store& store, Config config,
+                                                                  Now now);
+  Replica(const Replica&) = delete;
+  Replica& operator=(const Replica&) = delete;
+  ~Replica();
+
+  void step(Input input, Now now);
+  [[nodiscard]] Effects end_tick(Now now);
+  // Something happened since the last end_tick that wants one.
+  [[nodiscard]] bool wants_tick() const;
+
+  [[nodiscard]] View view(Now now) const;
+  [[nodiscard]] std::string status_json(Now now) const;
+
+ private:
+  class Impl;
+  explicit Replica(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace starling::replica
