@@ -1,5 +1,7 @@
 #include "crdt/cell.h"
 
+#include <cstdlib>
+
 #include "crdt/entry.h"
 #include "crdt/total_codec.h"
 #include "crdt/varint.h"
@@ -7,15 +9,24 @@
 namespace starling {
 namespace {
 
+// A number the table does not hold would later name another origin: stop instead.
+void put_origin_id(std::string& out, const Origin& origin, const OriginTable& origins) {
+  const auto id = origins.find(origin);
+  if (!id) {
+    std::abort();
+  }
+  put_varint(out, *id);
+}
+
 void put_part(std::string& out, const TotalPart& part, const OriginTable& origins) {
-  put_varint(out, origins.find(part.origin).value_or(0));
+  put_origin_id(out, part.origin, origins);
   put_varint(out, part.life);
   put_varint(out, part.n - part.life);
   put_total(out, part.total);
   put_varint(out, part.base_n);
   if (part.base_n > 0) {
     put_total(out, part.base);
-    put_varint(out, origins.find(part.reset_by.origin).value_or(0));
+    put_origin_id(out, part.reset_by.origin, origins);
     put_varint(out, part.reset_by.n);
   }
 }
@@ -58,7 +69,7 @@ class StoredDecoder {
         sibling.hlc = in_.be<std::uint64_t>();
         sibling.bytes = in_.bytes();
       }
-      const bool sorted = cell.empty() || cell.siblings().back().dot.origin != sibling.dot.origin;
+      const bool sorted = cell.empty() || cell.siblings().back().dot.origin < sibling.dot.origin;
       if (sibling.dot.n == 0 || !sorted) {
         in_.fail();
       }
@@ -83,7 +94,10 @@ class StoredDecoder {
         part.reset_by.origin = origin();
         part.reset_by.n = in_.varint();
       }
-      if (part.life == 0 || part.n < part.life) {
+      const bool sorted = totals.empty() || totals.parts().back().origin < part.origin;
+      const bool base_fits = part.base_n == 0 || (part.base_n >= part.life &&
+                                                  part.base_n <= part.n && part.reset_by.n > 0);
+      if (part.life == 0 || part.n < part.life || !sorted || !base_fits) {
         in_.fail();
       }
       if (in_.ok()) {
@@ -186,7 +200,7 @@ std::string encode_stored(CellKind kind, const CellValue& cell, const OriginTabl
     return out;
   }
   for (const Sibling& sibling : std::get<DottedCell>(cell).siblings()) {
-    put_varint(out, origins.find(sibling.dot.origin).value_or(0));
+    put_origin_id(out, sibling.dot.origin, origins);
     put_varint(out, sibling.dot.n);
     if (has_payload(kind)) {
       put_be(out, sibling.hlc);
@@ -217,7 +231,9 @@ CellDelta CellDelta::whole(CellValue value) {
 
 void CellDelta::assign(Sibling sibling, const VersionVector& context) {
   kill(context);
-  std::get<DottedCell>(value_).assign(std::move(sibling));
+  if (!killed_.covers(sibling.dot)) {  // a partial delta may know a later kill
+    std::get<DottedCell>(value_).assign(std::move(sibling));
+  }
 }
 
 void CellDelta::kill(const VersionVector& context) {

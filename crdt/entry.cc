@@ -14,7 +14,7 @@ namespace {
 // docs/peer-protocol.md describes these bytes. Change them only together with the version.
 constexpr std::uint8_t entry_version = 0;
 
-enum EntryFlag : std::uint8_t { has_op_id = 1, has_extensions = 2 };
+enum EntryFlag : std::uint8_t { has_op_id = 1, has_extensions = 2, has_seals = 4 };
 
 // The low bits of an op's first byte; the high bits are flags.
 enum class OpCode : std::uint8_t {
@@ -41,6 +41,39 @@ OpCode code_of(const Change& change) {
   return std::visit(Visitor{}, change);
 }
 
+void put_seals(std::string& out, const VersionVector& vector) {
+  put_varint(out, vector.seals().size());
+  for (const auto& seal : vector.seals()) {
+    put_be(out, seal.node);
+    put_varint(out, seal.epoch);
+  }
+}
+
+// Into an empty vector. Sorted and above zero, or the same vector would have two encodings; also
+// keeps the cost of hostile bytes linear.
+void read_seals(ByteReader& in, VersionVector& vector) {
+  for (std::uint64_t i = in.count(); i > 0 && in.ok(); --i) {
+    const auto node = in.be<std::uint64_t>();
+    const std::uint64_t epoch = in.varint();
+    const bool sorted = vector.seals().empty() || vector.seals().back().node < node;
+    if (!sorted || epoch == 0 || epoch > UINT32_MAX) {
+      in.fail();
+      return;
+    }
+    vector.seal(node, static_cast<std::uint32_t>(epoch));
+  }
+}
+
+// False unless the dot comes after all others and is not covered yet.
+bool append_dot(VersionVector& vector, const Dot& dot) {
+  if (dot.n == 0 || vector.covers(dot) ||
+      (!vector.components().empty() && !(vector.components().back().origin < dot.origin))) {
+    return false;
+  }
+  vector.advance(dot);
+  return true;
+}
+
 // Writes entries of one origin with dictionary indexes in place of origins.
 class EntryWriter {
  public:
@@ -53,7 +86,7 @@ class EntryWriter {
 
   std::string write(const Entry& entry) {
     std::string tail;
-    write_deps(tail, entry);
+    const bool seals = write_deps(tail, entry);
     if (entry.op_id) {
       put_be(tail, entry.op_id->session);
       put_varint(tail, entry.op_id->sequence);
@@ -64,7 +97,7 @@ class EntryWriter {
     std::string out;
     out.reserve(tail.size() + 24);
     put_u8(out, entry_version);
-    put_u8(out, entry.op_id ? has_op_id : 0);
+    put_u8(out, static_cast<std::uint8_t>((entry.op_id ? has_op_id : 0) | (seals ? has_seals : 0)));
     put_varint(out, entry.ops.size());
     put_be(out, entry.hlc);
     // Origins named for the first time, before anything that uses them.
@@ -93,16 +126,26 @@ class EntryWriter {
     }
   }
 
-  // Only what changed since the previous entry of this origin.
-  void write_deps(std::string& out, const Entry& entry) {
+  // Only what changed since the previous entry of this origin. A seal covers dots that had no
+  // component in any earlier entry, so it travels too: a kill acts on it (R1.6). True if one does.
+  bool write_deps(std::string& out, const Entry& entry) {
     VersionVector changed;
+    for (const auto& seal : entry.deps.seals()) {
+      if (seal.epoch > stream_.deps.sealed_epoch(seal.node)) {
+        changed.seal(seal.node, seal.epoch);
+      }
+    }
     for (const auto& c : entry.deps.components()) {
       if (c.origin != entry.origin && c.n != stream_.deps.at(c.origin)) {
         changed.advance({c.origin, c.n});
       }
     }
     put_dots(out, changed);
+    if (!changed.seals().empty()) {
+      put_seals(out, changed);
+    }
     stream_.deps.join(changed);
+    return !changed.seals().empty();
   }
 
   void write_ops(std::string& out, const Entry& entry) {
@@ -132,6 +175,7 @@ class EntryWriter {
     } else if (const auto* remove = std::get_if<Remove>(&change)) {
       if (remove->context) {
         put_dots(out, *remove->context);
+        put_seals(out, *remove->context);
       }
     } else if (const auto* increment = std::get_if<Increment>(&change)) {
       put_varint(out, increment->life);
@@ -170,7 +214,7 @@ std::expected<Header, EntryError> read_header(ByteReader& in) {
   if (version != entry_version) {
     return std::unexpected(EntryError::unsupported_version);
   }
-  if ((header.flags & ~(has_op_id | has_extensions)) != 0) {
+  if ((header.flags & ~(has_op_id | has_extensions | has_seals)) != 0) {
     return std::unexpected(EntryError::unknown_critical);
   }
   if (header.op_count == 0 || header.op_count > max_ops_per_entry) {
@@ -186,6 +230,7 @@ class EntryParser {
       : in_(bytes), origin_(origin), stream_(stream) {
     if (stream.dictionary.empty()) {
       defined_.push_back(origin);
+      used_ = 1;
     }
   }
 
@@ -202,7 +247,16 @@ class EntryParser {
       defined_.push_back(read_origin(in_));
     }
     entry.deps = stream_.deps;
-    entry.deps.join(dots());
+    VersionVector changed = dots();
+    if ((header->flags & has_seals) != 0) {
+      changed = with_seals(std::move(changed));
+    }
+    // What an entry knows of its own origin is everything before it, no more.
+    if (changed.covers({origin_, 1}) || header->op_count > UINT64_MAX - stream_.n ||
+        !adds_to(stream_.deps, changed)) {
+      in_.fail();
+    }
+    entry.deps.join(changed);
     entry.deps.advance({origin_, stream_.n});
     if ((header->flags & has_op_id) != 0) {
       entry.op_id.emplace();
@@ -216,11 +270,15 @@ class EntryParser {
     entry.ops.reserve(static_cast<std::size_t>(header->op_count));
     for (std::uint64_t i = 0; i < header->op_count && in_.ok(); ++i) {
       entry.ops.push_back(op(i == 0 ? nullptr : &entry.ops.back()));
+      if (!possible(entry, entry.ops.back().change, entry.dot(static_cast<std::size_t>(i)))) {
+        in_.fail();
+      }
     }
     if (unknown_op_) {
       return std::unexpected(EntryError::unknown_critical);
     }
-    if (!in_.complete()) {
+    const bool all_used = used_ == defined_.size() || (header->flags & has_extensions) != 0;
+    if (!in_.complete() || !all_used) {
       return std::unexpected(EntryError::damaged);
     }
     return ParsedEntry{std::move(entry), std::move(defined_)};
@@ -233,7 +291,9 @@ class EntryParser {
     if (index < known) {
       return stream_.dictionary[static_cast<std::size_t>(index)];
     }
-    if (index - known < defined_.size()) {
+    // New origins are defined in the order of their first use.
+    if (index - known < defined_.size() && index - known <= used_) {
+      used_ = std::max(used_, static_cast<std::size_t>(index - known) + 1);
       return defined_[static_cast<std::size_t>(index - known)];
     }
     in_.fail();
@@ -244,9 +304,45 @@ class EntryParser {
     VersionVector vector;
     for (std::uint64_t i = in_.count(); i > 0 && in_.ok(); --i) {
       const Origin origin = indexed();
-      vector.advance({origin, in_.varint()});
+      if (!append_dot(vector, {origin, in_.varint()})) {
+        in_.fail();
+      }
     }
     return vector;
+  }
+
+  // The same components and the seals that follow, which must not cover any of them.
+  VersionVector with_seals(VersionVector components) {
+    VersionVector vector;
+    read_seals(in_, vector);
+    for (const auto& c : components.components()) {
+      if (!append_dot(vector, {c.origin, c.n})) {
+        in_.fail();
+      }
+    }
+    return vector;
+  }
+
+  static bool adds_to(const VersionVector& before, const VersionVector& changed) {
+    return std::ranges::none_of(changed.components(),
+                                [&](const auto& c) { return before.covers({c.origin, c.n}); }) &&
+           std::ranges::all_of(changed.seals(), [&](const auto& seal) {
+             return seal.epoch > before.sealed_epoch(seal.node);
+           });
+  }
+
+  // Nobody resets what they have not seen, or begins a life with a later operation.
+  static bool possible(const Entry& entry, const Change& change, const Dot& dot) {
+    if (const auto* increment = std::get_if<Increment>(&change)) {
+      return increment->life <= dot.n;
+    }
+    if (const auto* reset = std::get_if<Reset>(&change)) {
+      return std::ranges::all_of(reset->observed, [&](const ObservedTotal& seen) {
+        return seen.origin == dot.origin ? seen.n < dot.n
+                                         : entry.deps.covers({seen.origin, seen.n});
+      });
+    }
+    return true;
   }
 
   // Extensions are (tag, bytes); an odd tag is critical: who does not know it must not go on.
@@ -273,6 +369,10 @@ class EntryParser {
     } else {
       op.key.object.db = in_.u8();
       op.key.object.key = in_.bytes();
+      if (op.key.object.key.size() > max_key_size ||
+          (previous != nullptr && op.key.object == previous->key.object)) {
+        in_.fail();
+      }
     }
     const auto code = static_cast<OpCode>(head & op_code_mask);
     if ((head & ~(op_code_mask | same_object)) != 0 || code > OpCode::kill) {
@@ -311,7 +411,7 @@ class EntryParser {
       case OpCode::remove:
         return Remove{};
       case OpCode::remove_older:
-        return Remove{dots()};
+        return Remove{with_seals(dots())};
       case OpCode::increment: {
         Increment increment;
         increment.life = in_.varint();
@@ -347,6 +447,7 @@ class EntryParser {
   Origin origin_;
   const OriginStream& stream_;
   std::vector<Origin> defined_;
+  std::size_t used_ = 0;  // of `defined_`
   bool unknown_op_ = false;
 };
 
@@ -383,6 +484,9 @@ std::expected<ParsedEntry, EntryError> parse_entry(std::string_view bytes, const
 }
 
 void advance_stream(OriginStream& stream, const ParsedEntry& parsed, std::string_view bytes) {
+  for (const auto& seal : parsed.entry.deps.seals()) {
+    stream.deps.seal(seal.node, seal.epoch);
+  }
   for (const auto& c : parsed.entry.deps.components()) {
     if (c.origin != parsed.entry.origin) {
       stream.deps.advance({c.origin, c.n});
@@ -430,11 +534,7 @@ Origin read_origin(ByteReader& in) {
 }
 
 void put_version_vector(std::string& out, const VersionVector& vector) {
-  put_varint(out, vector.seals().size());
-  for (const auto& seal : vector.seals()) {
-    put_be(out, seal.node);
-    put_varint(out, seal.epoch);
-  }
+  put_seals(out, vector);
   put_varint(out, vector.components().size());
   for (const auto& c : vector.components()) {
     put_origin(out, c.origin);
@@ -444,18 +544,12 @@ void put_version_vector(std::string& out, const VersionVector& vector) {
 
 VersionVector read_version_vector(ByteReader& in) {
   VersionVector vector;
-  for (std::uint64_t i = in.count(); i > 0 && in.ok(); --i) {
-    const auto node = in.be<std::uint64_t>();
-    const std::uint64_t epoch = in.varint();
-    if (epoch > UINT32_MAX) {
-      in.fail();
-    } else {
-      vector.seal(node, static_cast<std::uint32_t>(epoch));
-    }
-  }
+  read_seals(in, vector);
   for (std::uint64_t i = in.count(); i > 0 && in.ok(); --i) {
     const Origin origin = read_origin(in);
-    vector.advance({origin, in.varint()});
+    if (!append_dot(vector, {origin, in.varint()})) {
+      in.fail();
+    }
   }
   return vector;
 }

@@ -79,7 +79,7 @@ struct OriginStream {
   std::uint64_t n = 0;     // last dot
   std::uint64_t hash = 0;  // rolling hash h over the entry bytes (R1.8)
   Hlc hlc = 0;             // of the latest entry
-  VersionVector deps;      // of the latest entry, own component excluded
+  VersionVector deps;      // of the latest entry, own component excluded; only ever grows
   // Index -> origin, in the order the writing origin first named them; index 0 is itself. Makes an
   // entry's bytes the same in every log and on every wire.
   std::vector<Origin> dictionary;

@@ -28,7 +28,7 @@ Run read_run(ByteReader& in) {
 bool RunReader::next() {
   bytes_ = in_.bytes();
   const auto ops = entry_op_count(bytes_);
-  if (!in_.ok() || !ops) {
+  if (!in_.ok() || !ops || next_ == 0 || next_ > last_of_run_ || *ops - 1 > last_of_run_ - next_) {
     return false;
   }
   first_ = next_;

@@ -29,10 +29,10 @@ void put_run(std::string& out, const Run& run);
 // Walks the entries of a run without decoding them.
 class RunReader {
  public:
-  explicit RunReader(const Run& run) : in_(run.entries), next_(run.first) {}
+  explicit RunReader(const Run& run) : in_(run.entries), last_of_run_(run.last), next_(run.first) {}
 
   [[nodiscard]] bool done() const { return in_.at_end(); }
-  // False when the bytes are damaged.
+  // False when the bytes are damaged or an entry ends beyond the run's last dot.
   [[nodiscard]] bool next();
   [[nodiscard]] std::string_view bytes() const { return bytes_; }
   [[nodiscard]] std::uint64_t first() const { return first_; }
@@ -41,6 +41,7 @@ class RunReader {
  private:
   ByteReader in_;
   std::string_view bytes_;
+  std::uint64_t last_of_run_ = 0;
   std::uint64_t first_ = 0;
   std::uint64_t next_ = 0;
 };

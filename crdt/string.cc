@@ -1,42 +1,49 @@
 #include "crdt/string.h"
 
+#include <array>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
 
 namespace starling {
+namespace {
+
+DoubleDouble exactly(std::int64_t value) {
+  const auto hi = static_cast<double>(value);
+  return {hi, static_cast<double>(static_cast<Int128>(value) - static_cast<Int128>(hi))};
+}
+
+// The value while only integers are involved; nullopt otherwise.
+std::optional<std::int64_t> whole_sum(const Sibling* winner, const Total& increments) {
+  const auto base = winner == nullptr ? 0 : parse_integer(winner->bytes);
+  if (!base || increments.has_real()) {
+    return std::nullopt;
+  }
+  return saturate(wrapping_add(*base, increments.units));
+}
+
+}  // namespace
 
 std::optional<std::string> StringView::text() const {
   const Sibling* winner = base_.winner();
-  if (winner == nullptr && !increments_.exists()) {
-    return std::nullopt;
-  }
   if (!increments_.exists()) {
-    return winner->bytes;
+    return winner == nullptr ? std::nullopt : std::optional(winner->bytes);
   }
   const Total sum = increments_.value();
-  if (!sum.has_real()) {
-    if (const auto value = integer()) {
-      return std::to_string(*value);
-    }
+  if (const auto whole = whole_sum(winner, sum)) {
+    return std::to_string(*whole);
   }
-  const auto base = winner == nullptr ? 0.0 : parse_real(winner->bytes);
+  const auto base = winner == nullptr ? DoubleDouble{} : parse_decimal(winner->bytes);
   if (!base) {
     return winner->bytes;
   }
-  const DoubleDouble units{static_cast<double>(sum.units), 0};
-  return format_real((DoubleDouble{*base, 0} + units + sum.real).hi);
+  return format_real(*base + exactly(saturate(sum.units)) + sum.real);
 }
 
 std::optional<std::int64_t> StringView::integer() const {
-  const Sibling* winner = base_.winner();
-  const auto base =
-      winner == nullptr ? std::optional<std::int64_t>(0) : parse_integer(winner->bytes);
-  const Total sum = increments_.value();
-  if (!base || sum.has_real()) {
-    return std::nullopt;
+  if (const auto whole = whole_sum(base_.winner(), increments_.value())) {
+    return whole;
   }
-  return saturate(static_cast<Int128>(*base) + sum.units);
+  return parse_integer(*text());  // a float that happens to be whole
 }
 
 bool StringView::hides_increments() const {
@@ -68,14 +75,28 @@ std::optional<double> parse_real(std::string_view text) {
   return value;
 }
 
-std::string format_real(double value) {
-  char buffer[512];
-  if (value == std::trunc(value) && std::abs(value) < 1e17) {
-    std::snprintf(buffer, sizeof buffer, "%.0f", value);
-    return buffer;
+std::optional<DoubleDouble> parse_decimal(std::string_view text) {
+  long double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const auto hi = static_cast<double>(value);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size() ||
+      !std::isfinite(hi)) {
+    return std::nullopt;
   }
-  const auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, value);
-  return error == std::errc{} ? std::string(buffer, end) : std::string();
+  return DoubleDouble{hi, static_cast<double>(value - hi)};
+}
+
+std::string format_real(const DoubleDouble& value) {
+  std::array<char, 512> buffer{};  // 309 digits, a point, 17 decimals
+  const auto [end, error] =
+      std::to_chars(buffer.data(), buffer.data() + buffer.size(),
+                    static_cast<long double>(value.hi) + value.lo, std::chars_format::fixed, 17);
+  std::string out(buffer.data(), error == std::errc{} ? end : buffer.data());
+  out.erase(out.find_last_not_of('0') + 1);
+  if (out.ends_with('.')) {
+    out.pop_back();
+  }
+  return out == "-0" ? "0" : out;
 }
 
 }  // namespace starling

@@ -23,7 +23,7 @@ class StringView {
   [[nodiscard]] bool exists() const { return !base_.empty() || increments_.exists(); }
   // What GET shows; nullopt if the object does not exist. Sums that leave 64 bits saturate.
   [[nodiscard]] std::optional<std::string> text() const;
-  // The value as INCR needs it: 0 if absent, nullopt if it is not a 64-bit integer.
+  // The value as INCR needs it: 0 if absent, nullopt if what GET shows is not a 64-bit integer.
   [[nodiscard]] std::optional<std::int64_t> integer() const;
   // The winner is text, yet somebody incremented: those increments do not show.
   [[nodiscard]] bool hides_increments() const;
@@ -38,7 +38,13 @@ class StringView {
 [[nodiscard]] std::optional<std::int64_t> parse_integer(std::string_view text);
 // A finite decimal number that fills the whole text.
 [[nodiscard]] std::optional<double> parse_real(std::string_view text);
-// Shortest form with 17 significant digits, no exponent where Redis prints none.
-[[nodiscard]] std::string format_real(double value);
+// The same in double-double, as exactly as the platform reads it, so that 0.1 and 0.2 add up to 0.3
+// as they do in Redis.
+[[nodiscard]] std::optional<DoubleDouble> parse_decimal(std::string_view text);
+// As Redis prints a float: at most 17 decimals, no trailing zeros, never an exponent.
+[[nodiscard]] std::string format_real(const DoubleDouble& value);
+[[nodiscard]] inline std::string format_real(double value) {
+  return format_real(DoubleDouble{value, 0});
+}
 
 }  // namespace starling

@@ -42,8 +42,6 @@ inline void put_double(std::string& out, double value) {
   put_be(out, std::bit_cast<std::uint64_t>(value));
 }
 
-__extension__ using UInt128 = unsigned __int128;
-
 // Zigzag, so that small negative numbers stay short.
 inline void put_signed(std::string& out, Int128 value) {
   auto zigzag = (static_cast<UInt128>(value) << 1) ^ static_cast<UInt128>(value >> 127);

@@ -30,11 +30,13 @@ std::uint32_t VersionVector::sealed_epoch(std::uint64_t node) const {
   return it != seals_.end() && it->node == node ? it->epoch : 0;
 }
 
+bool VersionVector::sealed(const Origin& origin) const {
+  const auto it = lower_bound_node(seals_, origin.node);
+  return it != seals_.end() && it->node == origin.node && origin.epoch <= it->epoch;
+}
+
 bool VersionVector::covers(const Dot& dot) const {
-  if (dot.n <= at(dot.origin)) {
-    return true;
-  }
-  return !seals_.empty() && dot.origin.epoch <= sealed_epoch(dot.origin.node);
+  return dot.n <= at(dot.origin) || sealed(dot.origin);
 }
 
 bool VersionVector::leq(const VersionVector& other) const {
@@ -43,7 +45,7 @@ bool VersionVector::leq(const VersionVector& other) const {
 }
 
 void VersionVector::advance(const Dot& dot) {
-  if (dot.n == 0 || (!seals_.empty() && dot.origin.epoch <= sealed_epoch(dot.origin.node))) {
+  if (dot.n == 0 || sealed(dot.origin)) {
     return;
   }
   const auto it = lower_bound_origin(components_, dot.origin);
@@ -81,24 +83,23 @@ void VersionVector::join(const VersionVector& other) {
 void VersionVector::meet(const VersionVector& other) {
   SmallVector<Component, 4> kept;
   for (const Component& c : components_) {
-    const bool whole = c.origin.epoch <= other.sealed_epoch(c.origin.node);
-    const std::uint64_t n = whole ? c.n : std::min(c.n, other.at(c.origin));
+    const std::uint64_t n = other.sealed(c.origin) ? c.n : std::min(c.n, other.at(c.origin));
     if (n > 0) {
       kept.push_back({c.origin, n});
     }
   }
   // What only we have sealed is bounded by the other's component.
   for (const Component& c : other.components_) {
-    if (c.origin.epoch <= sealed_epoch(c.origin.node)) {
+    if (sealed(c.origin)) {
       kept.push_back(c);
     }
   }
   std::ranges::sort(kept, {}, &Component::origin);
   SmallVector<Seal, 1> seals;
   for (const Seal& seal : seals_) {
-    const std::uint32_t epoch = std::min(seal.epoch, other.sealed_epoch(seal.node));
-    if (epoch > 0) {
-      seals.push_back({seal.node, epoch});
+    const auto theirs = lower_bound_node(other.seals_, seal.node);
+    if (theirs != other.seals_.end() && theirs->node == seal.node) {
+      seals.push_back({seal.node, std::min(seal.epoch, theirs->epoch)});
     }
   }
   components_ = std::move(kept);

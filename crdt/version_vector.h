@@ -32,7 +32,8 @@ class VersionVector {
   // The newest operation known of this origin; 0 if none. Sealed origins have no component: ask
   // `covers` instead when they matter.
   [[nodiscard]] std::uint64_t at(const Origin& origin) const;
-  [[nodiscard]] std::uint32_t sealed_epoch(std::uint64_t node) const;
+  [[nodiscard]] std::uint32_t sealed_epoch(
+      std::uint64_t node) const;  // 0 if none: epochs count from 1
   [[nodiscard]] bool covers(const Dot& dot) const;
   [[nodiscard]] bool empty() const { return components_.empty() && seals_.empty(); }
 
@@ -58,6 +59,8 @@ class VersionVector {
   }
 
  private:
+  [[nodiscard]] bool sealed(const Origin& origin) const;
+
   SmallVector<Component, 4> components_;
   SmallVector<Seal, 1> seals_;
 };
