@@ -105,10 +105,10 @@ void MemoryStore::crash() {
 
 StoreResult<void> MemoryStore::append(std::uint64_t position, std::string_view record) {
   if (position != log_end_ + 1) {
-    return std::unexpected(StoreError{StoreError::Code::refused,
-                                      "log positions must be consecutive: expected " +
-                                          std::to_string(log_end_ + 1) + ", got " +
-                                          std::to_string(position)});
+    return std::unexpected(
+        StoreError{StoreError::Code::refused, "log positions must be consecutive: expected " +
+                                                  std::to_string(log_end_ + 1) + ", got " +
+                                                  std::to_string(position)});
   }
   log_.emplace_hint(log_.end(), position, record);
   log_end_ = position;

@@ -99,10 +99,12 @@ class Store {
   // -- log --
   // Appends at bounds().last + 1, which `position` must be. On return the operating system has the
   // bytes: a killed process loses nothing, a power cut may lose what was not synced.
-  [[nodiscard]] virtual StoreResult<void> append(std::uint64_t position, std::string_view record) = 0;
+  [[nodiscard]] virtual StoreResult<void> append(std::uint64_t position,
+                                                 std::string_view record) = 0;
   // Makes everything appended before the call durable; returns the position up to which it is.
   [[nodiscard]] virtual StoreResult<std::uint64_t> sync() = 0;
-  [[nodiscard]] virtual StoreResult<std::optional<std::string>> read_record(std::uint64_t position) const = 0;
+  [[nodiscard]] virtual StoreResult<std::optional<std::string>> read_record(
+      std::uint64_t position) const = 0;
   [[nodiscard]] virtual LogBounds bounds() const = 0;
   // Drops records below `first_kept`; only ever below the state's position W.
   [[nodiscard]] virtual StoreResult<void> truncate(std::uint64_t first_kept) = 0;
@@ -119,8 +121,10 @@ class Store {
   [[nodiscard]] virtual bool checkpoint_stalled() const = 0;
 
   // -- facts: small, rarely changed, durable before `put_fact` returns --
-  [[nodiscard]] virtual StoreResult<void> put_fact(std::string_view name, std::string_view value) = 0;
-  [[nodiscard]] virtual StoreResult<std::optional<std::string>> get_fact(std::string_view name) const = 0;
+  [[nodiscard]] virtual StoreResult<void> put_fact(std::string_view name,
+                                                   std::string_view value) = 0;
+  [[nodiscard]] virtual StoreResult<std::optional<std::string>> get_fact(
+      std::string_view name) const = 0;
 
   // Below the free-space reserve: writes must be refused before the disk is full (R2.4).
   [[nodiscard]] virtual bool low_on_space() const = 0;

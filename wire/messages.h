@@ -128,11 +128,11 @@ struct Goodbye {
   enum class Reason : std::uint8_t {
     wrong_cluster,
     wrong_protocol,
-    same_name,   // another live node has this name
-    same_node,   // another live process has this node id
-    duplicate,   // there is a better connection between us already
-    fork,        // one origin, two histories
-    self,        // you reached yourself
+    same_name,  // another live node has this name
+    same_node,  // another live process has this node id
+    duplicate,  // there is a better connection between us already
+    fork,       // one origin, two histories
+    self,       // you reached yourself
     shutting_down,
   };
   Reason reason = Reason::shutting_down;
@@ -148,9 +148,9 @@ using PeerMessage = std::variant<Hello, Push, Pull, PullNack, Ack, Heartbeat, Me
 // Numbers are on the wire: never renumber.
 enum class CommandCode : std::uint16_t {
   // strings and counters
-  get = 1,      // -> bytes | nil
-  set = 2,      // args[0] = value -> ok
-  incr = 3,     // number = delta -> integer (the sum as seen here)
+  get = 1,   // -> bytes | nil
+  set = 2,   // args[0] = value -> ok
+  incr = 3,  // number = delta -> integer (the sum as seen here)
   // any object
   del = 10,     // -> integer: 1 if there was something to delete
   exists = 11,  // -> integer 0 | 1
@@ -173,8 +173,9 @@ enum class CommandCode : std::uint16_t {
   mv_set = 50,        // args[0] = value -> ok
   mv_get = 51,        // -> list of concurrent values
   // scanning, from a cut
-  scan = 60,    // key = prefix, args[0] = cursor ("" to begin), number = max keys -> list: next cursor, keys…
-  export_ = 61, // args[0] = cursor, number = max bytes -> list: next cursor, NDJSON lines
+  scan = 60,     // key = prefix, args[0] = cursor ("" to begin), number = max keys -> list: next
+                 // cursor, keys…
+  export_ = 61,  // args[0] = cursor, number = max bytes -> list: next cursor, NDJSON lines
   // explanations, as JSON
   why = 70,
   explain = 71,
@@ -217,23 +218,23 @@ struct Request {
   std::uint64_t id = 0;           // chosen by the client, returned in the response
   std::uint32_t deadline_ms = 0;  // how long the node may wait for the token; 0 = not at all
   VersionVector token;            // what this session has seen (empty: no demands)
-  std::optional<OpId> op_id;      // same id, same effect: at most once at a node that has applied it
+  std::optional<OpId> op_id;  // same id, same effect: at most once at a node that has applied it
   std::vector<Command> commands;
   friend bool operator==(const Request&, const Request&) = default;
 };
 
 enum class ErrorCode : std::uint16_t {
-  bad_request = 1,    // malformed or out of range
-  wrong_type = 2,     // the key holds another type
-  not_a_number = 3,   // INCR on text
-  overflow = 4,       // the result would leave 64 bits
-  too_large = 5,      // key, value or entry over its limit
-  behind = 6,         // this node has not yet seen what the token names
-  not_ready = 7,      // catching up for the first time, or shutting down
-  no_space = 8,       // the disk is nearly full
-  busy = 9,           // a bounded queue is full; retry later
-  refused = 10,       // by policy, e.g. faults without --allow-faults
-  storage = 11,       // stored bytes are damaged
+  bad_request = 1,   // malformed or out of range
+  wrong_type = 2,    // the key holds another type
+  not_a_number = 3,  // INCR on text
+  overflow = 4,      // the result would leave 64 bits
+  too_large = 5,     // key, value or entry over its limit
+  behind = 6,        // this node has not yet seen what the token names
+  not_ready = 7,     // catching up for the first time, or shutting down
+  no_space = 8,      // the disk is nearly full
+  busy = 9,          // a bounded queue is full; retry later
+  refused = 10,      // by policy, e.g. faults without --allow-faults
+  storage = 11,      // stored bytes are damaged
   timeout = 12,
   unsupported = 13,
 };
@@ -254,8 +255,8 @@ using Result = std::variant<Nil, Ok, std::int64_t, std::string, std::vector<std:
 
 struct Response {
   std::uint64_t id = 0;
-  VersionVector token;          // join it into the session's token
-  bool repeated = false;        // the op id was already applied: results are those of the first time
+  VersionVector token;    // join it into the session's token
+  bool repeated = false;  // the op id was already applied: results are those of the first time
   std::vector<Result> results;  // one per command; a refused request has one Error for all
   friend bool operator==(const Response&, const Response&) = default;
 };

@@ -54,9 +54,9 @@ struct LogSynced {  // the log is durable up to this position
 struct TimerFired {};
 struct StopRequested {};  // refuse new work, say goodbye to peers
 
-using Input = std::variant<ClientRequest, ClientGone, PeerConnected, DialFailed, PeerClosed,
-                           PeerReceived, LogSynced, CheckpointDone, CutJobDone, TimerFired,
-                           StopRequested>;
+using Input =
+    std::variant<ClientRequest, ClientGone, PeerConnected, DialFailed, PeerClosed, PeerReceived,
+                 LogSynced, CheckpointDone, CutJobDone, TimerFired, StopRequested>;
 
 // ---------------------------------------------------------------- effects
 
@@ -100,7 +100,8 @@ struct Effects {
   std::vector<Send> sends;
   std::vector<Dial> dials;
   std::vector<Close> closes;
-  std::unique_ptr<CheckpointJob> checkpoint;  // run it on the checkpoint thread, then CheckpointDone
+  std::unique_ptr<CheckpointJob>
+      checkpoint;  // run it on the checkpoint thread, then CheckpointDone
   std::vector<std::unique_ptr<CutJob>> cut_jobs;  // run them off the strand, then CutJobDone
   std::optional<std::uint64_t> truncate_below;    // Store::truncate on a background thread
   std::uint64_t wake_at_us = 0;  // monotonic; feed TimerFired then (earlier is harmless)

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "crdt/cell.h"
@@ -33,8 +34,8 @@ struct CheckpointDone {
 // sweeps what active markers cover (R3.6), ingests (R5.2).
 class CheckpointJob {
  public:
-  CheckpointJob(std::uint64_t number, std::uint64_t position, std::shared_ptr<const FrozenTables> tables,
-                std::unique_ptr<CheckpointMeta> meta);
+  CheckpointJob(std::uint64_t number, std::uint64_t position,
+                std::shared_ptr<const FrozenTables> tables, std::unique_ptr<CheckpointMeta> meta);
   CheckpointJob(const CheckpointJob&) = delete;
   CheckpointJob& operator=(const CheckpointJob&) = delete;
   ~CheckpointJob();
@@ -58,6 +59,7 @@ struct CutJobDone {
   std::uint64_t id = 0;
   CutJobKind kind = CutJobKind::scan;
   std::optional<StoreError> error;
+  std::shared_ptr<const Cut> cut;  // the one that was read, for the next page
   std::string next_cursor;         // scan, export: empty = finished
   std::vector<std::string> items;  // scan: user keys; export: NDJSON lines
   VersionVector applied;           // digest: V of the cut
@@ -72,9 +74,10 @@ class CutJob {
     std::uint64_t id = 0;
     CutJobKind kind = CutJobKind::scan;
     std::uint8_t db = 0;
-    std::string prefix;  // scan: only user keys with this prefix
-    std::string cursor;  // where the previous page ended; empty = the beginning
-    std::uint64_t limit = 0;  // scan: keys; export: bytes
+    std::shared_ptr<const Cut> cut;  // read this one; empty: a new one
+    std::string prefix;              // scan: only user keys with this prefix
+    std::string cursor;              // where the previous page ended; empty = the beginning
+    std::uint64_t limit = 0;         // scan: keys; export: bytes
   };
   explicit CutJob(Params params) : params_(std::move(params)) {}
 

@@ -42,12 +42,12 @@ struct PeerView {
   std::string name;
   std::string address;
   bool connected = false;
-  bool cut = false;               // by `kvctl partition`
-  std::uint64_t behind_ops = 0;   // ops we have that it has not applied
-  std::uint64_t ahead_ops = 0;    // ops it has that we have not applied
+  bool cut = false;                 // by `kvctl partition`
+  std::uint64_t behind_ops = 0;     // ops we have that it has not applied
+  std::uint64_t ahead_ops = 0;      // ops it has that we have not applied
   std::uint64_t last_heard_ms = 0;  // ago
   std::int64_t clock_skew_ms = 0;
-  std::uint64_t bytes_sent = 0;   // payload of Push messages, both kinds
+  std::uint64_t bytes_sent = 0;  // payload of Push messages, both kinds
   std::uint64_t bytes_received = 0;
 };
 struct View {
@@ -61,11 +61,11 @@ struct View {
   std::uint64_t log_position = 0;
   std::uint64_t state_position = 0;
   std::uint64_t table_bytes = 0;
-  std::uint64_t held_bytes = 0;    // entries that came too early
+  std::uint64_t held_bytes = 0;  // entries that came too early
   std::uint64_t checkpoints = 0;
   std::uint64_t checkpoint_failures = 0;
   std::uint64_t commands = 0;
-  std::uint64_t entries_applied = 0;   // from peers
+  std::uint64_t entries_applied = 0;  // from peers
   std::uint64_t duplicates_dropped = 0;
   std::uint64_t markers = 0;
   std::uint64_t quarantined = 0;
@@ -73,10 +73,10 @@ struct View {
 };
 
 // One replicated state machine (R1.1), sans IO: no socket, clock, thread, file or global. Feed it
-// inputs with `step`, then take the effects of the whole tick with `end_tick`; what one tick accepted
-// is one log record (R1.4, R2.2). The caller performs the effects in order and feeds back what
-// follows from them.
-// Runs on: core strand. The store is read on that strand too (cold cells); it must outlive this.
+// inputs with `step`, then take the effects of the whole tick with `end_tick`; what one tick
+// accepted is one log record (R1.4, R2.2). The caller performs the effects in order and feeds back
+// what follows from them. Runs on: core strand. The store is read on that strand too (cold cells);
+// it must outlive this.
 class Replica {
  public:
   // Recovers from the store: last checkpoint, then the log behind it (R5.4). Takes a fresh origin,
@@ -94,6 +94,8 @@ class Replica {
 
   [[nodiscard]] View view(Now now) const;
   [[nodiscard]] std::string status_json(Now now) const;
+  // Client doors of all active members, this node's first.
+  [[nodiscard]] std::vector<std::string> client_addresses() const;
 
  private:
   class Impl;

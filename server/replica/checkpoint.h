@@ -1,0 +1,74 @@
+// What a checkpoint says about itself, and the rows beside the cells (R5.2).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "crdt/cell.h"
+#include "crdt/entry.h"
+#include "server/replica/jobs.h"
+#include "server/replica/tables.h"
+
+namespace starling::replica {
+
+using Streams = std::map<Origin, OriginStream>;
+
+// Where the log holds an origin's runs: the record that ends a run with dot `last`. Ordered by
+// `last`, so that the first row with last >= n is the record that holds dot n.
+struct LogPlace {
+  Origin origin;
+  std::uint64_t last = 0;
+  std::uint64_t position = 0;
+};
+
+// What a retry of an applied request is answered (R6.3).
+struct OpOutcome {
+  Hlc hlc = 0;
+  std::string outcome;
+};
+struct OpIdHash {
+  [[nodiscard]] std::size_t operator()(const OpId& id) const {
+    return static_cast<std::size_t>(id.session ^ (id.sequence * 0x9E3779B97F4A7C15ULL));
+  }
+};
+using OpOutcomes = std::unordered_map<OpId, OpOutcome, OpIdHash>;
+
+// The one row from which a replica starts again: everything about V at W.
+struct CheckpointRow {
+  Streams streams;  // V = n of every stream; with h, dictionary and last deps
+  std::vector<VersionVector::Seal> seals;
+  std::vector<Origin> origins;  // the origin table, in interning order
+  Hlc hlc = 0;                  // clock high-water mark
+  VersionVector stable;         // largest stable cut used so far (R5.9)
+
+  [[nodiscard]] std::string encode() const;
+  [[nodiscard]] static std::optional<CheckpointRow> decode(std::string_view bytes);
+};
+
+struct CheckpointMeta {
+  CheckpointRow row;
+  std::vector<LogPlace> places;  // of the records since the checkpoint before
+  OpOutcomes outcomes;           // of the entries since the checkpoint before
+  std::uint64_t log_first = 1;   // places below it may go
+  std::uint64_t now_hour = 0;    // outcomes older than the window may go
+};
+
+// Row keys under meta_prefix.
+[[nodiscard]] std::string checkpoint_key();
+[[nodiscard]] std::string place_key(const Origin& origin, std::uint64_t last);
+[[nodiscard]] std::string places_end(const Origin& origin);
+[[nodiscard]] std::string outcome_key(std::uint64_t hour, const OpId& id);
+[[nodiscard]] std::string encode_outcome(const OpOutcome& outcome);
+[[nodiscard]] std::optional<OpOutcome> decode_outcome(std::string_view bytes);
+
+// Op ids are remembered for at least one whole hour: rows are grouped by the hour of their entry.
+[[nodiscard]] constexpr std::uint64_t hour_of(Hlc hlc) { return hlc_unix_ms(hlc) / 3'600'000; }
+inline constexpr std::uint64_t outcome_hours_kept = 2;
+
+[[nodiscard]] std::string prefix_end(std::string prefix);
+
+}  // namespace starling::replica

@@ -1,0 +1,383 @@
+#include "server/replica/group.h"
+
+#include <utility>
+
+#include "crdt/mutants.h"
+#include "crdt/varint.h"
+
+namespace starling::replica {
+namespace {
+
+// Results of writes are few and small: enough for a retry to be answered as the first time.
+std::string encode_results(const std::vector<wire::Result>& results) {
+  std::string out;
+  for (const wire::Result& result : results) {
+    if (const auto* integer = std::get_if<std::int64_t>(&result)) {
+      put_u8(out, 2);
+      put_signed(out, *integer);
+    } else {
+      put_u8(out, std::holds_alternative<wire::Ok>(result) ? 1 : 0);
+    }
+  }
+  return out;
+}
+
+std::vector<wire::Result> decode_results(std::string_view bytes) {
+  ByteReader in(bytes);
+  std::vector<wire::Result> results;
+  while (in.ok() && !in.at_end()) {
+    switch (in.u8()) {
+      case 1:
+        results.emplace_back(wire::Ok{});
+        break;
+      case 2:
+        results.emplace_back(static_cast<std::int64_t>(in.signed_varint()));
+        break;
+      default:
+        results.emplace_back(wire::Nil{});
+    }
+  }
+  return results;
+}
+
+// An increment's delta is a small payload, so only the sizes that matter are counted.
+constexpr std::size_t max_entry_payload = max_entry_size - (64u << 10);
+
+}  // namespace
+
+Group::Group(const Store& store, const Limits& limits)
+    : store_(store), limits_(limits), tables_(store, origins_, limits.memory_bytes), log_(store) {}
+
+// ---------------------------------------------------------------- recovery
+
+StoreResult<void> Group::recover() {
+  const auto stored = store_.get(checkpoint_key());
+  if (!stored) {
+    return std::unexpected(stored.error());
+  }
+  if (*stored) {
+    auto row = CheckpointRow::decode(**stored);
+    if (!row) {
+      return std::unexpected(StoreError{StoreError::Code::corruption,
+                                        "the checkpoint row of the state database is damaged; "
+                                        "start with an empty directory and --join"});
+    }
+    for (const Origin& origin : row->origins) {
+      origins_.intern(origin);
+    }
+    for (const auto& seal : row->seals) {
+      applied_.seal(seal.node, seal.epoch);
+    }
+    for (const auto& [origin, stream] : row->streams) {
+      applied_.advance({origin, stream.n});
+    }
+    streams_ = std::move(row->streams);
+    clock_.restore(row->hlc);
+  }
+  log_end_ = store_.state_position();
+  log_.saved(log_end_);
+  const LogBounds bounds = store_.bounds();
+  for (std::uint64_t position = log_end_ + 1; position <= bounds.last; ++position) {
+    const auto bytes = store_.read_record(position);
+    if (!bytes) {
+      return std::unexpected(bytes.error());
+    }
+    auto record = *bytes ? Record::decode(**bytes) : std::nullopt;
+    if (!record) {
+      return std::unexpected(StoreError{StoreError::Code::corruption,
+                                        "log record " + std::to_string(position) +
+                                            " is missing or damaged; start with an empty "
+                                            "directory and --join"});
+    }
+    for (const Run& run : record->runs()) {
+      const Admitted admitted = admit_one(run, hlc_unix_ms(clock_.last()));
+      if (admitted.admission != Admission::applied) {
+        return std::unexpected(StoreError{
+            StoreError::Code::corruption,
+            "log record " + std::to_string(position) + " does not follow from what is before it" +
+                (admitted.problem.empty() ? "" : ": " + admitted.problem) +
+                "; start with an empty directory and --join"});
+      }
+    }
+    record_ = Record{};  // it is on disk already
+    log_.add(position, *record);
+    log_end_ = position;
+    tables_.evict();
+  }
+  for (const auto& [origin, stream] : streams_) {
+    clock_.restore(stream.hlc);
+  }
+  entries_from_peers_ = 0;
+  unsynced_.clear();
+  unsynced_.emplace_back(log_end_, applied_);
+  return {};
+}
+
+void Group::begin(const Origin& self) {
+  self_ = self;
+  origins_.intern(self);
+  streams_.try_emplace(self);
+}
+
+// ---------------------------------------------------------------- own writes
+
+std::expected<Group::Executed, wire::Error> Group::execute(const wire::Request& request,
+                                                           std::uint64_t unix_ms) {
+  Executed executed;
+  if (request.op_id) {
+    const auto known = outcome_of(*request.op_id, unix_ms);
+    if (!known) {
+      return std::unexpected(wire::Error{wire::ErrorCode::storage, known.error().message});
+    }
+    if (*known) {
+      executed.results = decode_results((*known)->outcome);
+      executed.repeated = true;
+      return executed;
+    }
+  }
+  OriginStream& stream = streams_[self_];
+  Transaction transaction(tables_, self_, stream.n + 1, clock_.tick(unix_ms), applied_);
+  for (const wire::Command& command : request.commands) {
+    wire::Result result = run_command(transaction, command, limits_.commands);
+    if (auto* error = std::get_if<wire::Error>(&result)) {
+      return std::unexpected(std::move(*error));
+    }
+    if (transaction.bytes() > max_entry_payload) {
+      return std::unexpected(
+          wire::Error{wire::ErrorCode::too_large,
+                      "the request would write an entry of more than 64 MiB; split it"});
+    }
+    executed.results.push_back(std::move(result));
+  }
+  if (transaction.empty()) {
+    return executed;
+  }
+  Entry entry;
+  entry.origin = self_;
+  entry.first = stream.n + 1;
+  entry.hlc = clock_.last();
+  entry.deps = applied_;
+  entry.ops = transaction.take_ops();
+  if (entry.ops.size() > max_ops_per_entry) {
+    return std::unexpected(
+        wire::Error{wire::ErrorCode::too_large, "the request would write more than " +
+                                                    std::to_string(max_ops_per_entry) +
+                                                    " cells at once; split it"});
+  }
+  if (request.op_id) {
+    entry.op_id = request.op_id;
+    entry.outcome = encode_results(executed.results);
+  }
+  const OriginStream before = stream;
+  const std::string bytes = encode_entry(entry, stream);
+  record_.add(self_, entry.first, entry.last(), bytes, before);
+  apply(entry);
+  executed.last = entry.dot(entry.ops.size() - 1);
+  return executed;
+}
+
+StoreResult<std::optional<OpOutcome>> Group::outcome_of(const OpId& id,
+                                                        std::uint64_t unix_ms) const {
+  for (const OpOutcomes* outcomes : {&outcomes_, &frozen_outcomes_}) {
+    if (const auto it = outcomes->find(id); it != outcomes->end()) {
+      return it->second;
+    }
+  }
+  const std::uint64_t now = hour_of(std::max(clock_.last(), hlc_at(unix_ms)));
+  for (std::uint64_t back = 0; back <= outcome_hours_kept && back <= now; ++back) {
+    const auto row = store_.get(outcome_key(now - back, id));
+    if (!row) {
+      return std::unexpected(row.error());
+    }
+    if (*row) {
+      return decode_outcome(**row);
+    }
+  }
+  return std::nullopt;
+}
+
+// ---------------------------------------------------------------- the gate
+
+Group::Admitted Group::admit(Run run, std::uint64_t unix_ms) {
+  Admitted total = admit_one(std::move(run), unix_ms);
+  // What was held may follow now: try the head of every origin until none moves.
+  for (bool moved = total.admission == Admission::applied; moved;) {
+    moved = false;
+    std::vector<Origin> origins;
+    for (const auto& [origin, runs] : held_.runs()) {
+      origins.push_back(origin);
+    }
+    for (const Origin& origin : origins) {
+      while (auto next = held_.take(origin, applied_.at(origin) + 1)) {
+        const Admitted admitted = admit_one(std::move(*next), unix_ms);
+        total.entries += admitted.entries;
+        if (admitted.admission == Admission::applied) {
+          moved = true;
+        } else if (admitted.admission != Admission::duplicate) {
+          break;
+        }
+      }
+    }
+  }
+  return total;
+}
+
+Group::Admitted Group::admit_one(Run run, std::uint64_t unix_ms) {
+  const Origin origin = run.origin;
+  Admitted admitted;
+  if (run.last <= applied_.at(origin) || applied_.covers({origin, run.last})) {
+    ++duplicates_;
+    return admitted;
+  }
+  const auto hold = [&](Run rest) {
+    admitted.admission = admitted.entries > 0          ? Admission::applied
+                         : held_.hold(std::move(rest)) ? Admission::held
+                                                       : Admission::dropped;
+    return admitted;
+  };
+  if (run.first > applied_.at(origin) + 1) {
+    return hold(std::move(run));
+  }
+  OriginStream& stream = streams_[origin];
+  const auto stall = [&](std::string problem) {
+    stalled_[origin] = problem;
+    admitted.admission = admitted.entries > 0 ? Admission::applied : Admission::stalled;
+    admitted.problem = std::move(problem);
+    return admitted;
+  };
+  if (run.first == stream.n + 1 && run.hash_before != stream.hash) {
+    return stall("one origin has two histories (a fork): its entries are not accepted");
+  }
+  RunReader reader(run);
+  while (!reader.done()) {
+    if (!reader.next()) {
+      return stall(std::string(message(EntryError::damaged)));
+    }
+    if (reader.last() <= stream.n) {
+      continue;
+    }
+    if (reader.first() != stream.n + 1) {
+      return stall(std::string(message(EntryError::damaged)));
+    }
+    auto parsed = parse_entry(reader.bytes(), origin, stream);
+    if (!parsed) {
+      return stall(std::string(message(parsed.error())));
+    }
+    if (!parsed->entry.deps.leq(applied_) && !mutant("no_causal")) {
+      if (admitted.entries > 0) {
+        admitted.admission = Admission::applied;
+        return admitted;  // the rest is pulled again once its dependencies are here
+      }
+      return hold(std::move(run));
+    }
+    record_.add(origin, reader.first(), reader.last(), reader.bytes(), stream);
+    advance_stream(stream, *parsed, reader.bytes());
+    origins_.intern(origin);
+    clock_.observe(parsed->entry.hlc, unix_ms);
+    apply(parsed->entry);
+    ++admitted.entries;
+    ++entries_from_peers_;
+  }
+  stalled_.erase(origin);
+  admitted.admission = admitted.entries > 0 ? Admission::applied : Admission::duplicate;
+  return admitted;
+}
+
+void Group::apply(const Entry& entry) {
+  VersionVector context = entry.deps;
+  for (std::size_t i = 0; i < entry.ops.size(); ++i) {
+    const Op& op = entry.ops[i];
+    const Dot dot = mutant("entry_single_dot") ? entry.dot(0) : entry.dot(i);
+    if (const auto* assign = std::get_if<Assign>(&op.change)) {
+      const Hlc hlc = has_payload(op.key.cell.kind) ? entry.hlc : 0;
+      tables_.assign(op.key, Sibling{dot, hlc, assign->bytes}, context);
+    } else if (const auto* remove = std::get_if<Remove>(&op.change)) {
+      VersionVector killed = context;
+      if (remove->context) {
+        killed.meet(*remove->context);  // an older view may only shrink what is removed (R3.1)
+      }
+      tables_.kill(op.key, killed);
+    } else if (const auto* increment = std::get_if<Increment>(&op.change)) {
+      TotalPart part;
+      part.origin = entry.origin;
+      part.life = increment->life;
+      part.n = dot.n;
+      part.total = increment->total;
+      tables_.add(op.key, part);
+    } else if (const auto* reset = std::get_if<Reset>(&op.change)) {
+      for (const ObservedTotal& seen : reset->observed) {
+        tables_.reset(op.key, seen, dot);
+      }
+    } else {
+      tables_.kill_scope(std::get<Kill>(op.change).level, op.key.object, context);
+    }
+    if (!mutant("entry_single_dot")) {
+      context.advance(dot);
+    }
+  }
+  remember(entry);
+  applied_.advance({entry.origin, entry.last()});
+}
+
+void Group::remember(const Entry& entry) {
+  if (entry.op_id) {
+    outcomes_[*entry.op_id] = {entry.hlc, entry.outcome};
+  }
+}
+
+// ---------------------------------------------------------------- the tick
+
+Group::Written Group::take_record() {
+  Written written;
+  written.position = ++log_end_;
+  written.bytes = record_.encode();
+  log_.add(written.position, record_);
+  const auto& runs = record_.runs();
+  if (!runs.empty() && runs.size() == 1 && runs.front().origin == self_) {
+    written.own = runs.front();
+  }
+  record_ = Record{};
+  unsynced_.emplace_back(written.position, applied_);
+  return written;
+}
+
+void Group::synced(std::uint64_t position) {
+  while (!unsynced_.empty() && unsynced_.front().first <= position) {
+    durable_.join(unsynced_.front().second);
+    unsynced_.pop_front();
+  }
+}
+
+// ---------------------------------------------------------------- checkpoints
+
+bool Group::dirty() const { return tables_.dirty() || log_end_ > store_.state_position(); }
+
+std::unique_ptr<CheckpointJob> Group::checkpoint(std::uint64_t unix_ms) {
+  auto meta = std::make_unique<CheckpointMeta>();
+  meta->row.streams = streams_;
+  meta->row.seals.assign(applied_.seals().begin(), applied_.seals().end());
+  meta->row.origins = origins_.origins();
+  meta->row.hlc = clock_.last();
+  meta->places = log_.take_unsaved();
+  frozen_outcomes_ = std::exchange(outcomes_, {});
+  meta->outcomes = frozen_outcomes_;
+  meta->log_first = store_.bounds().first;
+  meta->now_hour = hour_of(hlc_at(unix_ms));
+  frozen_position_ = log_end_;
+  return std::make_unique<CheckpointJob>(++checkpoint_number_, log_end_, tables_.freeze(),
+                                         std::move(meta));
+}
+
+void Group::checkpoint_done(const CheckpointDone& done) {
+  tables_.checkpoint_done(!done.error);
+  if (done.error) {
+    log_.unsaved();
+    outcomes_.merge(frozen_outcomes_);
+  } else {
+    log_.saved(frozen_position_);
+  }
+  frozen_outcomes_.clear();
+  tables_.evict();
+}
+
+}  // namespace starling::replica

@@ -1,0 +1,135 @@
+// The replicated state machine: the only place where entries become state (R1.1, R2.1).
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <expected>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "crdt/cell.h"
+#include "crdt/entry.h"
+#include "crdt/hybrid_clock.h"
+#include "server/replica/checkpoint.h"
+#include "server/replica/commands.h"
+#include "server/replica/hold_buffer.h"
+#include "server/replica/log_index.h"
+#include "server/replica/record.h"
+#include "server/replica/tables.h"
+#include "wire/messages.h"
+
+namespace starling::replica {
+
+// Version vector, streams, tables and the record of the current tick. Own writes, entries from
+// peers and replay all pass the same gate and take the same joins.
+// Runs on: core strand.
+class Group {
+ public:
+  struct Limits {
+    std::uint64_t memory_bytes = 256u << 20;
+    CommandLimits commands;
+  };
+
+  Group(const Store& store, const Limits& limits);
+
+  // -- recovery --
+  // Loads the checkpoint row and replays the log behind it (R5.4). Then `begin` gives the origin
+  // under which this process writes.
+  [[nodiscard]] StoreResult<void> recover();
+  void begin(const Origin& self);
+
+  // -- own writes --
+  struct Executed {
+    std::vector<wire::Result> results;
+    bool repeated = false;
+    std::optional<Dot> last;  // of the entry, if anything was written
+  };
+  // Runs all commands of a request; its writes become one entry, or nothing does.
+  [[nodiscard]] std::expected<Executed, wire::Error> execute(const wire::Request& request,
+                                                             std::uint64_t unix_ms);
+
+  // -- the gate --
+  enum class Admission : std::uint8_t {
+    applied,    // moved V
+    duplicate,  // all of it was known
+    held,       // waits for what it depends on
+    dropped,    // would wait, but the buffer is full
+    stalled,    // refused: damaged, of a newer format, or a fork
+  };
+  struct Admitted {
+    Admission admission = Admission::duplicate;
+    std::uint64_t entries = 0;  // applied, held ones that became ready included
+    std::string problem;        // of a stalled one, for people
+  };
+  [[nodiscard]] Admitted admit(Run run, std::uint64_t unix_ms);
+
+  // -- the tick --
+  [[nodiscard]] bool has_record() const { return !record_.empty(); }
+  [[nodiscard]] std::size_t record_bytes() const { return record_.bytes(); }
+  // The record of this tick and its log position; the group counts it as written from now on.
+  struct Written {
+    std::uint64_t position = 0;
+    std::string bytes;
+    std::optional<Run> own;  // what this origin wrote, if one run holds it all
+  };
+  [[nodiscard]] Written take_record();
+  // The log is durable up to `position`: D moves (R1.5).
+  void synced(std::uint64_t position);
+
+  // -- checkpoints --
+  [[nodiscard]] bool dirty() const;
+  [[nodiscard]] bool checkpointing() const { return tables_.freezing(); }
+  // Freezes at the tick boundary after `take_record`. Requires !checkpointing().
+  [[nodiscard]] std::unique_ptr<CheckpointJob> checkpoint(std::uint64_t unix_ms);
+  void checkpoint_done(const CheckpointDone& done);
+
+  // -- looking --
+  [[nodiscard]] const Origin& self() const { return self_; }
+  [[nodiscard]] const VersionVector& applied() const { return applied_; }
+  [[nodiscard]] const VersionVector& durable() const { return durable_; }
+  [[nodiscard]] const Streams& streams() const { return streams_; }
+  [[nodiscard]] const HoldBuffer& held() const { return held_; }
+  [[nodiscard]] const LogIndex& log() const { return log_; }
+  [[nodiscard]] Tables& tables() { return tables_; }
+  [[nodiscard]] const Tables& tables() const { return tables_; }
+  [[nodiscard]] HybridClock& clock() { return clock_; }
+  [[nodiscard]] std::uint64_t log_position() const { return log_end_; }
+  [[nodiscard]] std::uint64_t checkpoint_number() const { return checkpoint_number_; }
+  [[nodiscard]] std::uint64_t duplicates() const { return duplicates_; }
+  [[nodiscard]] std::uint64_t entries_from_peers() const { return entries_from_peers_; }
+  [[nodiscard]] const std::map<Origin, std::string>& stalled() const { return stalled_; }
+
+ private:
+  Admitted admit_one(Run run, std::uint64_t unix_ms);
+  void apply(const Entry& entry);
+  void remember(const Entry& entry);
+  [[nodiscard]] StoreResult<std::optional<OpOutcome>> outcome_of(const OpId& id,
+                                                                 std::uint64_t unix_ms) const;
+
+  const Store& store_;
+  Limits limits_;
+  OriginTable origins_;
+  Tables tables_;
+  Streams streams_;
+  VersionVector applied_;  // V
+  VersionVector durable_;  // D
+  HybridClock clock_;
+  Origin self_;
+  HoldBuffer held_;
+  LogIndex log_;
+  Record record_;  // of the current tick
+  std::uint64_t log_end_ = 0;
+  std::deque<std::pair<std::uint64_t, VersionVector>> unsynced_;  // position -> V there
+  OpOutcomes outcomes_;                                           // since the last freeze
+  OpOutcomes frozen_outcomes_;                                    // in the checkpoint being written
+  std::uint64_t checkpoint_number_ = 0;
+  std::uint64_t frozen_position_ = 0;
+  std::map<Origin, std::string> stalled_;
+  std::uint64_t duplicates_ = 0;
+  std::uint64_t entries_from_peers_ = 0;
+};
+
+}  // namespace starling::replica

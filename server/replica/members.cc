@@ -1,0 +1,82 @@
+#include "server/replica/members.h"
+
+#include "crdt/varint.h"
+
+namespace starling::replica {
+namespace {
+
+constexpr std::uint8_t members_version = 0;
+
+}  // namespace
+
+bool Members::merge(const wire::Member& member) {
+  const auto [it, fresh] = members_.try_emplace(member.node, member);
+  if (fresh) {
+    return true;
+  }
+  if (member.revision <= it->second.revision) {
+    return false;
+  }
+  it->second = member;
+  return true;
+}
+
+const wire::Member* Members::find(std::uint64_t node) const {
+  const auto it = members_.find(node);
+  return it == members_.end() ? nullptr : &it->second;
+}
+
+const wire::Member* Members::find_name(std::string_view name) const {
+  for (const auto& [node, member] : members_) {
+    if (member.name == name) {
+      return &member;
+    }
+  }
+  return nullptr;
+}
+
+std::vector<wire::Member> Members::all() const {
+  std::vector<wire::Member> all;
+  for (const auto& [node, member] : members_) {
+    all.push_back(member);
+  }
+  return all;
+}
+
+std::uint64_t Members::hash() const { return roll_hash(0, encode()); }
+
+std::string Members::encode() const {
+  std::string out;
+  put_u8(out, members_version);
+  put_varint(out, members_.size());
+  for (const auto& [node, member] : members_) {
+    put_be(out, node);
+    put_bytes(out, member.name);
+    put_bytes(out, member.peer_address);
+    put_bytes(out, member.client_address);
+    put_u8(out, static_cast<std::uint8_t>(member.state));
+    put_be(out, member.revision);
+  }
+  return out;
+}
+
+std::optional<Members> Members::decode(std::string_view bytes) {
+  ByteReader in(bytes);
+  if (in.u8() != members_version) {
+    return std::nullopt;
+  }
+  Members members;
+  for (std::uint64_t i = in.count(); i > 0 && in.ok(); --i) {
+    wire::Member member;
+    member.node = in.be<std::uint64_t>();
+    member.name = in.bytes();
+    member.peer_address = in.bytes();
+    member.client_address = in.bytes();
+    member.state = static_cast<wire::MemberState>(in.u8());
+    member.revision = in.be<std::uint64_t>();
+    members.merge(member);
+  }
+  return in.complete() ? std::optional(std::move(members)) : std::nullopt;
+}
+
+}  // namespace starling::replica

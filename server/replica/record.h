@@ -1,0 +1,33 @@
+// A record: what one tick accepted, as one log write (R1.4).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "crdt/run.h"
+
+namespace starling::replica {
+
+// Runs in the order in which their entries were applied, so that replay meets every dependency.
+// Consecutive entries of one origin share a run. A record has no dot and no meaning to peers.
+class Record {
+ public:
+  // `before` is the stream of the entry's origin just before it.
+  void add(const Origin& origin, std::uint64_t first, std::uint64_t last, std::string_view entry,
+           const OriginStream& before);
+
+  [[nodiscard]] bool empty() const { return runs_.empty(); }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  [[nodiscard]] const std::vector<Run>& runs() const { return runs_; }
+
+  [[nodiscard]] std::string encode() const;
+  [[nodiscard]] static std::optional<Record> decode(std::string_view bytes);
+
+ private:
+  std::vector<Run> runs_;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace starling::replica

@@ -1,0 +1,912 @@
+#include "server/replica/replica.h"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "crdt/mutants.h"
+#include "crdt/varint.h"
+#include "server/json_writer.h"
+#include "server/replica/explain.h"
+#include "server/replica/group.h"
+#include "server/replica/members.h"
+#include "server/replica/replicator.h"
+
+namespace starling::replica {
+namespace {
+
+constexpr std::size_t max_waiting = 10'000;        // requests that wait for something
+constexpr std::size_t max_cut_jobs = 64;           // cut reads not yet done
+constexpr std::size_t tick_bytes = 1u << 20;       // a tick ends at about this much (R1.4)
+constexpr std::uint64_t idle_cut_us = 30'000'000;  // an export that is not continued
+constexpr std::uint64_t digest_patience_us = 5'000'000;
+constexpr std::uint64_t retry_checkpoint_us = 1'000'000;
+
+// Facts under which the store keeps what must survive every restart.
+constexpr std::string_view fact_cluster = "cluster";
+constexpr std::string_view fact_node = "node";
+constexpr std::string_view fact_origin = "origin";
+constexpr std::string_view fact_members = "members";
+constexpr std::string_view fact_joined = "joined";
+
+std::uint64_t mix(std::uint64_t value) {  // splitmix64
+  value += 0x9E3779B97F4A7C15ULL;
+  value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9ULL;
+  value = (value ^ (value >> 27)) * 0x94D049BB133111EBULL;
+  return value ^ (value >> 31);
+}
+
+// Epochs grow with the seconds since this instant (2025-01-01), so that a directory restored from
+// an old backup does not fall back to an epoch that was already used (R1.2).
+constexpr std::uint64_t epoch_birth_ms = 1'735'689'600'000;
+
+wire::Error error(wire::ErrorCode code, std::string message) { return {code, std::move(message)}; }
+
+}  // namespace
+
+class Replica::Impl {
+ public:
+  Impl(Store& store, Config config)
+      : store_(store),
+        config_(std::move(config)),
+        group_(store, {config_.memory_bytes, {config_.max_value_bytes, 64u << 10}}) {}
+
+  StoreResult<void> open(Now now);
+
+  void step(Input input, Now now) {
+    wants_tick_ = true;
+    std::visit([&](auto& one) { on(std::move(one), now); }, input);
+  }
+
+  Effects end_tick(Now now);
+
+  [[nodiscard]] bool wants_tick() const { return wants_tick_ || replicator_->wants_tick(); }
+  [[nodiscard]] View view(Now now) const;
+  [[nodiscard]] std::string status_json(Now now) const { return status(now, nullptr); }
+  [[nodiscard]] std::vector<std::string> client_addresses() const;
+
+ private:
+  struct Waiting {  // for its token, for memory, or for a digest round
+    ClientRequest request;
+    std::uint64_t until_us = 0;
+  };
+  struct CutRequest {  // one page or digest that a client or a peer asked for
+    std::optional<RequestId> client;
+    std::uint64_t client_request = 0;
+    std::optional<Replicator::DigestQuestion> peer;
+    std::optional<std::uint64_t> round;  // our own digest for a status
+    std::uint64_t after_checkpoint = 0;  // not before this checkpoint is ingested
+    CutJob::Params params;
+  };
+  struct PinnedCut {  // an export between two pages
+    std::shared_ptr<const Cut> cut;
+    std::uint64_t used_us = 0;
+  };
+  struct DigestRound {  // one `status` that wants to know whether all agree
+    RequestId client = 0;
+    std::uint64_t client_request = 0;
+    std::uint64_t until_us = 0;
+    std::map<std::uint64_t, wire::DigestReply> answers;  // by node
+    std::set<std::uint64_t> asked;
+  };
+
+  void on(ClientRequest request, Now now);
+  void on(ClientGone gone, Now now);
+  void on(PeerConnected input, Now now) { replicator_->connected(input, now); }
+  void on(DialFailed input, Now now) { replicator_->dial_failed(input, now); }
+  void on(PeerClosed input, Now now) { replicator_->closed(input, now); }
+  void on(PeerReceived input, Now now) { replicator_->received(std::move(input), now); }
+  void on(LogSynced input, Now) { group_.synced(input.position); }
+  void on(CheckpointDone done, Now now);
+  void on(CutJobDone done, Now now);
+  void on(TimerFired, Now) {}
+  void on(StopRequested, Now now);
+
+  // -- client requests --
+  void serve(ClientRequest request, Now now);
+  bool serve_special(const ClientRequest& request, Now now);
+  void reply(RequestId id, std::uint64_t request, std::vector<wire::Result> results,
+             bool repeated = false);
+  void refuse(const ClientRequest& request, wire::Error error);
+  void retry_waiting(Now now);
+  [[nodiscard]] std::optional<wire::Error> cannot_serve() const;
+
+  // -- cuts and checkpoints --
+  void request_cut(CutRequest request);
+  void page(const ClientRequest& request, const wire::Command& command, Now now);
+  void start_cut_jobs(Effects& effects);
+  void maybe_checkpoint(Effects& effects, Now now);
+  void maybe_truncate(Effects& effects);
+
+  // -- status --
+  void begin_digest_round(const ClientRequest& request, Now now);
+  void answer_digest_questions();
+  void finish_digest_rounds(Now now);
+  [[nodiscard]] std::string status(Now now, const DigestRound* round) const;
+  [[nodiscard]] std::vector<std::uint64_t> nodes_named(const std::vector<std::string>& names,
+                                                       std::optional<wire::Error>& problem) const;
+  void update_readiness(Effects& effects);
+  void due(std::uint64_t at_us) { next_due_us_ = std::min(next_due_us_, at_us); }
+
+  Store& store_;
+  Config config_;
+  Group group_;
+  std::uint64_t node_ = 0;
+  std::optional<Replicator> replicator_;
+  bool wants_tick_ = true;
+  bool stopping_ = false;
+  bool joined_ = false;
+  std::uint64_t next_due_us_ = 0;
+
+  std::deque<Waiting> waiting_;
+  std::vector<Reply> replies_;
+  std::vector<Event> events_;
+  std::deque<CutRequest> cut_requests_;
+  std::map<std::uint64_t, CutRequest> running_cuts_;
+  std::map<std::uint64_t, PinnedCut> pinned_;
+  std::uint64_t last_cut_job_ = 0;
+  std::uint64_t last_pin_ = 0;
+  std::map<std::uint64_t, DigestRound> rounds_;
+  std::uint64_t last_round_ = 0;
+
+  bool checkpoint_wanted_ = false;
+  std::uint64_t dirty_since_us_ = 0;  // 0: clean
+  std::uint64_t checkpoint_not_before_us_ = 0;
+  std::uint64_t ingested_ = 0;  // number of the last ingested checkpoint
+  std::uint64_t truncated_below_ = 0;
+  std::uint64_t checkpoint_failures_ = 0;
+  std::uint64_t quarantined_ = 0;
+  std::uint64_t commands_ = 0;
+};
+
+// ---------------------------------------------------------------- opening
+
+StoreResult<void> Replica::Impl::open(Now now) {
+  const auto fact = [&](std::string_view name) { return store_.get_fact(name); };
+  const auto cluster = fact(fact_cluster);
+  if (!cluster) {
+    return std::unexpected(cluster.error());
+  }
+  if (*cluster && **cluster != config_.cluster) {
+    return std::unexpected(
+        StoreError{StoreError::Code::refused, "this directory belongs to cluster \"" + **cluster +
+                                                  "\", not \"" + config_.cluster +
+                                                  "\"; check --cluster and --data"});
+  }
+  const bool fresh = !*cluster;
+  const auto node = fact(fact_node);
+  const auto origin = fact(fact_origin);
+  const auto members = fact(fact_members);
+  const auto joined = fact(fact_joined);
+  for (const auto* result : {&node, &origin, &members, &joined}) {
+    if (!*result) {
+      return std::unexpected(result->error());
+    }
+  }
+  if (*node) {
+    ByteReader in(**node);
+    node_ = in.be<std::uint64_t>();
+  } else {
+    node_ = mix(config_.random_seed) | 1;
+    std::string bytes;
+    put_be(bytes, node_);
+    if (auto put = store_.put_fact(fact_node, bytes); !put) {
+      return put;
+    }
+  }
+  std::optional<Origin> previous;
+  if (*origin) {
+    ByteReader in(**origin);
+    previous = read_origin(in);
+  }
+  if (auto recovered = group_.recover(); !recovered) {
+    return recovered;
+  }
+
+  // A fresh origin for every start, durable before the first write (R1.2): whatever this directory
+  // has been through, no dot is ever used twice.
+  Origin self;
+  self.node = node_;
+  const std::uint64_t seconds = (std::max(now.unix_ms, epoch_birth_ms) - epoch_birth_ms) / 1000;
+  self.epoch = std::max(previous ? previous->epoch + 1 : 1, static_cast<std::uint32_t>(seconds));
+  self.nonce = static_cast<std::uint32_t>(mix(config_.random_seed ^ 0x6E6F6E6365ULL) >> 32);
+  if (mutant("reuse_dots") && previous) {
+    self = *previous;
+  }
+  std::string bytes;
+  put_origin(bytes, self);
+  if (auto put = store_.put_fact(fact_origin, bytes); !put) {
+    return put;
+  }
+  group_.begin(self);
+
+  Members known;
+  if (*members) {
+    if (auto decoded = Members::decode(**members)) {
+      known = std::move(*decoded);
+    }
+  }
+  replicator_.emplace(group_, config_, node_, previous, std::move(known));
+  joined_ = *joined || (fresh && config_.join.empty());
+  if (fresh) {
+    if (auto put = store_.put_fact(fact_cluster, config_.cluster); !put) {
+      return put;
+    }
+  }
+  if (joined_ && !*joined) {
+    if (auto put = store_.put_fact(fact_joined, "1"); !put) {
+      return put;
+    }
+  }
+  return {};
+}
+
+// ---------------------------------------------------------------- the tick
+
+// Commands and messages have been stepped; now everything they did becomes one record, and only
+// behind that record anything is said to anybody (R2.2).
+Effects Replica::Impl::end_tick(Now now) {
+  wants_tick_ = false;
+  next_due_us_ = now.monotonic_us + 1'000'000;
+  Effects effects;
+  retry_waiting(now);
+  if (group_.has_record()) {
+    auto written = group_.take_record();
+    if (written.own) {
+      replicator_->wrote(std::move(*written.own));
+    }
+    effects.record = LogWrite{written.position, std::move(written.bytes)};
+    effects.sync_first = config_.sync == SyncMode::always;
+  }
+  answer_digest_questions();
+  maybe_checkpoint(effects, now);
+  start_cut_jobs(effects);
+  maybe_truncate(effects);
+  update_readiness(effects);
+  finish_digest_rounds(now);
+  replicator_->collect(effects, joined_ && !stopping_, now);
+  if (replicator_->members_changed()) {
+    effects.facts.push_back({std::string(fact_members), replicator_->members().encode()});
+  }
+  effects.replies = std::exchange(replies_, {});
+  effects.events.insert(effects.events.begin(), std::make_move_iterator(events_.begin()),
+                        std::make_move_iterator(events_.end()));
+  events_.clear();
+  std::erase_if(pinned_, [&](const auto& pin) {
+    return pin.second.used_us + idle_cut_us < now.monotonic_us;
+  });
+  effects.wake_at_us = std::min(next_due_us_, replicator_->next_due_us());
+  return effects;
+}
+
+void Replica::Impl::on(StopRequested, Now now) {
+  stopping_ = true;
+  for (Waiting& waiting : std::exchange(waiting_, {})) {
+    refuse(waiting.request, error(wire::ErrorCode::not_ready, "this node is shutting down"));
+  }
+  replicator_->stop(now);
+}
+
+// ---------------------------------------------------------------- client requests
+
+void Replica::Impl::reply(RequestId id, std::uint64_t request, std::vector<wire::Result> results,
+                          bool repeated) {
+  wire::Response response;
+  response.id = request;
+  response.token = group_.applied();
+  response.repeated = repeated;
+  response.results = std::move(results);
+  replies_.push_back({id, std::move(response)});
+}
+
+void Replica::Impl::refuse(const ClientRequest& request, wire::Error error) {
+  std::vector<wire::Result> results;
+  results.emplace_back(std::move(error));
+  reply(request.id, request.request.id, std::move(results));
+}
+
+std::optional<wire::Error> Replica::Impl::cannot_serve() const {
+  if (stopping_) {
+    return error(wire::ErrorCode::not_ready, "this node is shutting down");
+  }
+  if (!joined_) {
+    return error(
+        wire::ErrorCode::not_ready,
+        replicator_->needs_bootstrap()
+            ? "this node is new and needs bootstrap: its peers no longer hold the whole log"
+            : "this node is new and still catching up with the member it joined");
+  }
+  return std::nullopt;
+}
+
+void Replica::Impl::on(ClientRequest request, Now now) {
+  if (!request.request.token.leq(group_.applied())) {
+    // This session has seen more than this node: wait for it, but not for ever.
+    if (request.request.deadline_ms == 0) {
+      refuse(request, error(wire::ErrorCode::behind,
+                            "this node has not yet seen what this session has seen"));
+    } else if (waiting_.size() >= max_waiting) {
+      refuse(request, error(wire::ErrorCode::busy, "too many requests are waiting; retry later"));
+    } else {
+      const std::uint64_t until =
+          now.monotonic_us + std::uint64_t{request.request.deadline_ms} * 1000;
+      waiting_.push_back({std::move(request), until});
+    }
+    return;
+  }
+  serve(std::move(request), now);
+}
+
+void Replica::Impl::on(ClientGone gone, Now) {
+  const std::set<RequestId> ids(gone.ids.begin(), gone.ids.end());
+  std::erase_if(waiting_, [&](const Waiting& w) { return ids.contains(w.request.id); });
+}
+
+void Replica::Impl::serve(ClientRequest request, Now now) {
+  commands_ += request.request.commands.size();
+  if (request.request.commands.empty()) {
+    refuse(request, error(wire::ErrorCode::bad_request, "the request holds no command"));
+    return;
+  }
+  if (serve_special(request, now)) {
+    return;
+  }
+  if (auto problem = cannot_serve()) {
+    refuse(request, std::move(*problem));
+    return;
+  }
+  const bool writes = std::ranges::any_of(
+      request.request.commands, [](const wire::Command& c) { return wire::is_write(c.code); });
+  if (writes && store_.low_on_space()) {
+    refuse(request, error(wire::ErrorCode::no_space,
+                          "the disk is nearly full: writes are refused until there is space"));
+    return;
+  }
+  if (writes && group_.tables().full()) {
+    // Memory is never exceeded: writes wait until a checkpoint has gone through (R5.2).
+    checkpoint_wanted_ = true;
+    constexpr std::uint64_t patience_us = 10'000'000;
+    if (waiting_.size() >= max_waiting) {
+      refuse(request, error(wire::ErrorCode::busy, "too many requests are waiting; retry later"));
+    } else {
+      waiting_.push_back({std::move(request), now.monotonic_us + patience_us});
+    }
+    return;
+  }
+  auto executed = group_.execute(request.request, now.unix_ms);
+  if (!executed) {
+    refuse(request, std::move(executed.error()));
+    return;
+  }
+  reply(request.id, request.request.id, std::move(executed->results), executed->repeated);
+}
+
+// Requests that wait run again when V or memory may have moved; those that waited too long say so.
+void Replica::Impl::retry_waiting(Now now) {
+  for (std::size_t left = waiting_.size(); left > 0; --left) {
+    Waiting waiting = std::move(waiting_.front());
+    waiting_.pop_front();
+    const bool seen = waiting.request.request.token.leq(group_.applied());
+    if (now.monotonic_us >= waiting.until_us) {
+      refuse(waiting.request,
+             seen ? error(wire::ErrorCode::busy,
+                          "memory is full of writes that are not yet on "
+                          "disk; retry later")
+                  : error(wire::ErrorCode::behind,
+                          "this node did not catch up with what this session has seen in time"));
+    } else if (seen && !group_.tables().full()) {
+      serve(std::move(waiting.request), now);
+    } else {
+      due(waiting.until_us);
+      waiting_.push_back(std::move(waiting));
+    }
+  }
+}
+
+// Commands that do not run on the tables within the tick. They come alone in their request.
+bool Replica::Impl::serve_special(const ClientRequest& request, Now now) {
+  using wire::CommandCode;
+  const auto special = [](CommandCode code) {
+    return static_cast<std::uint16_t>(code) >= static_cast<std::uint16_t>(CommandCode::scan);
+  };
+  const auto& commands = request.request.commands;
+  if (std::ranges::none_of(commands, [&](const wire::Command& c) { return special(c.code); })) {
+    return false;
+  }
+  if (commands.size() > 1) {
+    refuse(request,
+           error(wire::ErrorCode::bad_request, "this command must be alone in its request"));
+    return true;
+  }
+  const wire::Command& command = commands.front();
+  const bool about_node = command.code == CommandCode::status ||
+                          command.code == CommandCode::partition ||
+                          command.code == CommandCode::heal;
+  if (!about_node) {
+    if (auto problem = cannot_serve()) {
+      refuse(request, std::move(*problem));
+      return true;
+    }
+  }
+  switch (command.code) {
+    case CommandCode::scan:
+    case CommandCode::export_:
+      page(request, command, now);
+      break;
+    case CommandCode::why:
+    case CommandCode::explain: {
+      Explainer explainer(group_, *replicator_, config_.name);
+      const ObjectKey key{command.db, command.key};
+      auto text = command.code == CommandCode::why ? explainer.why(key) : explainer.explain(key);
+      if (text) {
+        reply(request.id, request.request.id, {wire::Result(std::move(*text))});
+      } else {
+        refuse(request, error(wire::ErrorCode::storage, text.error().message));
+      }
+      break;
+    }
+    case CommandCode::status:
+      if (command.number == 1 && joined_) {
+        begin_digest_round(request, now);
+      } else {
+        reply(request.id, request.request.id, {wire::Result(status(now, nullptr))});
+      }
+      break;
+    case CommandCode::partition:
+    case CommandCode::heal: {
+      if (!config_.allow_faults) {
+        refuse(request, error(wire::ErrorCode::refused,
+                              "faults on purpose need a node started with --allow-faults"));
+        break;
+      }
+      std::optional<wire::Error> problem;
+      const auto nodes = nodes_named(command.args, problem);
+      if (problem) {
+        refuse(request, std::move(*problem));
+        break;
+      }
+      command.code == CommandCode::partition ? replicator_->cut(nodes) : replicator_->heal(nodes);
+      reply(request.id, request.request.id, {wire::Result(wire::Ok{})});
+      break;
+    }
+    default:
+      refuse(request, error(wire::ErrorCode::unsupported, "this node does not know that command"));
+  }
+  return true;
+}
+
+std::vector<std::uint64_t> Replica::Impl::nodes_named(const std::vector<std::string>& names,
+                                                      std::optional<wire::Error>& problem) const {
+  std::vector<std::uint64_t> nodes;
+  for (const std::string& name : names) {
+    const wire::Member* member = replicator_->members().find_name(name);
+    if (member == nullptr || member->node == node_) {
+      problem = error(wire::ErrorCode::bad_request,
+                      "no other member is called \"" + name + "\"; `kvctl status` lists them");
+      return {};
+    }
+    nodes.push_back(member->node);
+  }
+  return nodes;
+}
+
+// ---------------------------------------------------------------- cuts
+
+void Replica::Impl::request_cut(CutRequest request) {
+  // What is only in memory must be on disk first: the next checkpoint, or the one after the one
+  // that is being written now.
+  if (!request.params.cut && group_.dirty()) {
+    request.after_checkpoint = group_.checkpoint_number() + 1;
+    checkpoint_wanted_ = true;
+    checkpoint_not_before_us_ = 0;
+  }
+  cut_requests_.push_back(std::move(request));
+}
+
+// A cursor is "pin:key" for an export, whose pages all read one cut, and the next key for a scan,
+// whose pages each read the newest state, as SCAN does.
+void Replica::Impl::page(const ClientRequest& request, const wire::Command& command, Now now) {
+  if (cut_requests_.size() + running_cuts_.size() >= max_cut_jobs) {
+    refuse(request, error(wire::ErrorCode::busy, "too many scans are running; retry later"));
+    return;
+  }
+  CutRequest cut;
+  cut.client = request.id;
+  cut.client_request = request.request.id;
+  cut.params.db = command.db;
+  cut.params.prefix = command.key;
+  std::string cursor = command.args.empty() ? std::string() : command.args[0];
+  const std::uint64_t wanted = command.number > 0 ? static_cast<std::uint64_t>(command.number) : 1;
+  if (command.code == wire::CommandCode::scan) {
+    cut.params.kind = CutJobKind::scan;
+    cut.params.limit = std::min<std::uint64_t>(wanted, 100'000);
+    cut.params.cursor = std::move(cursor);
+    if (!cut.params.cursor.empty()) {
+      cut.params.cut = std::shared_ptr<const Cut>(store_.cut());
+    }
+  } else {
+    cut.params.kind = CutJobKind::export_;
+    cut.params.limit = std::min<std::uint64_t>(wanted, 16u << 20);
+    if (!cursor.empty()) {
+      ByteReader in(cursor);
+      const auto pin = pinned_.find(in.be<std::uint64_t>());
+      if (!in.ok() || pin == pinned_.end()) {
+        refuse(request, error(wire::ErrorCode::bad_request,
+                              "this export was not continued for too long; start it again"));
+        return;
+      }
+      pin->second.used_us = now.monotonic_us;
+      cut.params.cut = pin->second.cut;
+      cut.params.cursor = in.rest();
+    }
+  }
+  request_cut(std::move(cut));
+}
+
+void Replica::Impl::start_cut_jobs(Effects& effects) {
+  for (std::size_t left = cut_requests_.size(); left > 0; --left) {
+    CutRequest request = std::move(cut_requests_.front());
+    cut_requests_.pop_front();
+    if (request.after_checkpoint > ingested_) {
+      checkpoint_wanted_ = checkpoint_wanted_ || !group_.checkpointing();
+      cut_requests_.push_back(std::move(request));
+      continue;
+    }
+    request.params.id = ++last_cut_job_;
+    effects.cut_jobs.push_back(std::make_unique<CutJob>(request.params));
+    running_cuts_.emplace(last_cut_job_, std::move(request));
+  }
+}
+
+void Replica::Impl::on(CutJobDone done, Now now) {
+  const auto running = running_cuts_.find(done.id);
+  if (running == running_cuts_.end()) {
+    return;
+  }
+  const CutRequest request = std::move(running->second);
+  running_cuts_.erase(running);
+  if (request.peer) {
+    if (!done.error) {
+      replicator_->answer_digest(request.peer->from,
+                                 {request.peer->id, done.applied, done.digest, done.cells});
+    } else {
+      events_.push_back({Severity::error, done.error->message});
+    }
+    return;
+  }
+  if (request.round) {
+    const auto round = rounds_.find(*request.round);
+    if (round != rounds_.end() && !done.error) {
+      round->second.answers[node_] = {*request.round, done.applied, done.digest, done.cells};
+    }
+    return;
+  }
+  if (done.error) {
+    reply(*request.client, request.client_request,
+          {wire::Result(error(wire::ErrorCode::storage, done.error->message))});
+    return;
+  }
+  std::string cursor = std::move(done.next_cursor);
+  if (!cursor.empty() && request.params.kind == CutJobKind::export_) {
+    std::string pinned;
+    put_be(pinned, ++last_pin_);
+    pinned_[last_pin_] = {std::move(done.cut), now.monotonic_us};
+    cursor = pinned + cursor;
+  }
+  std::vector<std::string> items{std::move(cursor)};
+  items.insert(items.end(), std::make_move_iterator(done.items.begin()),
+               std::make_move_iterator(done.items.end()));
+  reply(*request.client, request.client_request, {wire::Result(std::move(items))});
+}
+
+// ---------------------------------------------------------------- checkpoints
+
+void Replica::Impl::maybe_checkpoint(Effects& effects, Now now) {
+  if (!group_.dirty()) {
+    dirty_since_us_ = 0;
+    checkpoint_wanted_ = false;
+    return;
+  }
+  if (dirty_since_us_ == 0) {
+    dirty_since_us_ = now.monotonic_us;
+  }
+  const std::uint64_t old_at =
+      dirty_since_us_ + static_cast<std::uint64_t>(config_.checkpoint_age.count()) * 1000;
+  const std::uint64_t threshold = std::min(config_.checkpoint_bytes, config_.memory_bytes / 4);
+  const bool wanted = checkpoint_wanted_ || group_.tables().dirty_bytes() >= threshold ||
+                      now.monotonic_us >= old_at;
+  due(old_at);
+  if (!wanted || group_.checkpointing()) {
+    return;
+  }
+  if (now.monotonic_us < checkpoint_not_before_us_) {
+    due(checkpoint_not_before_us_);
+    return;
+  }
+  if (store_.checkpoint_stalled()) {
+    checkpoint_not_before_us_ = now.monotonic_us + retry_checkpoint_us / 10;
+    due(checkpoint_not_before_us_);
+    return;
+  }
+  checkpoint_wanted_ = false;
+  dirty_since_us_ = 0;
+  effects.checkpoint = group_.checkpoint(now.unix_ms);
+}
+
+void Replica::Impl::on(CheckpointDone done, Now now) {
+  group_.checkpoint_done(done);
+  quarantined_ += done.quarantined;
+  if (done.error) {
+    ++checkpoint_failures_;
+    checkpoint_not_before_us_ = now.monotonic_us + retry_checkpoint_us;
+    checkpoint_wanted_ = true;
+    events_.push_back(
+        {Severity::error, "a checkpoint failed and will be tried again: " + done.error->message});
+  } else {
+    ingested_ = done.number;
+  }
+}
+
+// Only below W, and below what every known member has on its disk (R5.7).
+void Replica::Impl::maybe_truncate(Effects& effects) {
+  if (!config_.truncate_log) {
+    return;
+  }
+  const auto everywhere = replicator_->durable_everywhere();
+  if (!everywhere) {
+    return;
+  }
+  const std::uint64_t w = store_.state_position();
+  if (w < truncated_below_ + 64) {
+    return;  // not worth the trouble yet
+  }
+  // Records are dropped from the oldest on, as long as every run in them is durable everywhere.
+  std::uint64_t first = store_.bounds().first;
+  for (; first <= w; ++first) {
+    const auto bytes = store_.read_record(first);
+    const auto record = bytes && *bytes ? Record::decode(**bytes) : std::nullopt;
+    if (!record || std::ranges::any_of(record->runs(), [&](const Run& run) {
+          return !everywhere->covers({run.origin, run.last});
+        })) {
+      break;
+    }
+  }
+  truncated_below_ = w;
+  if (first > store_.bounds().first) {
+    effects.truncate_below = first;
+  }
+}
+
+// ---------------------------------------------------------------- readiness, status
+
+void Replica::Impl::update_readiness(Effects& effects) {
+  if (joined_) {
+    return;
+  }
+  const auto& goal = replicator_->join_goal();
+  if (goal && goal->leq(group_.applied())) {
+    joined_ = true;
+    effects.facts.push_back({std::string(fact_joined), "1"});
+    events_.push_back({Severity::info, "caught up with the member it joined: ready"});
+  }
+}
+
+void Replica::Impl::begin_digest_round(const ClientRequest& request, Now now) {
+  if (rounds_.size() >= max_cut_jobs) {
+    refuse(request, error(wire::ErrorCode::busy, "too many digests are being taken; retry later"));
+    return;
+  }
+  DigestRound& round = rounds_[++last_round_];
+  round.client = request.id;
+  round.client_request = request.request.id;
+  round.until_us = now.monotonic_us + digest_patience_us;
+  round.asked.insert(node_);
+  for (const Link* link : replicator_->links()) {
+    if (!replicator_->is_cut(link->node)) {
+      round.asked.insert(link->node);
+    }
+  }
+  replicator_->request_digests(last_round_);
+  CutRequest own;
+  own.round = last_round_;
+  own.params.kind = CutJobKind::digest;
+  request_cut(std::move(own));
+}
+
+void Replica::Impl::answer_digest_questions() {
+  for (const auto& question : replicator_->take_digest_questions()) {
+    CutRequest request;
+    request.peer = question;
+    request.params.kind = CutJobKind::digest;
+    request_cut(std::move(request));
+  }
+  for (auto& answer : replicator_->take_digest_answers()) {
+    if (const auto round = rounds_.find(answer.reply.id); round != rounds_.end()) {
+      round->second.answers[answer.node] = std::move(answer.reply);
+    }
+  }
+}
+
+void Replica::Impl::finish_digest_rounds(Now now) {
+  for (auto it = rounds_.begin(); it != rounds_.end();) {
+    const DigestRound& round = it->second;
+    if (round.answers.size() < round.asked.size() && now.monotonic_us < round.until_us) {
+      due(round.until_us);
+      ++it;
+      continue;
+    }
+    reply(round.client, round.client_request, {wire::Result(status(now, &round))});
+    it = rounds_.erase(it);
+  }
+}
+
+std::vector<std::string> Replica::Impl::client_addresses() const {
+  std::vector<std::string> addresses{config_.client_address};
+  for (const wire::Member& member : replicator_->members().all()) {
+    if (member.node != node_ && member.state == wire::MemberState::active &&
+        !member.client_address.empty()) {
+      addresses.push_back(member.client_address);
+    }
+  }
+  return addresses;
+}
+
+View Replica::Impl::view(Now now) const {
+  View view;
+  view.ready = joined_ && !stopping_;
+  if (stopping_) {
+    view.not_ready_reasons.emplace_back("shutting down");
+  }
+  if (!joined_) {
+    view.not_ready_reasons.emplace_back(
+        replicator_->needs_bootstrap() ? "needs bootstrap: its peers no longer hold the whole log"
+        : replicator_->join_goal()     ? "catching up with the member it joined"
+                                       : "no member of --join was reached yet");
+  }
+  if (store_.low_on_space()) {
+    view.not_ready_reasons.emplace_back("the disk is nearly full: writes are refused");
+  }
+  for (const std::string& conflict : replicator_->conflicts()) {
+    view.degraded_reasons.push_back(conflict);
+  }
+  for (const auto& [origin, problem] : group_.stalled()) {
+    view.degraded_reasons.push_back("entries of node " + std::to_string(origin.node) +
+                                    " are not accepted: " + problem);
+  }
+  if (quarantined_ > 0) {
+    view.degraded_reasons.push_back(std::to_string(quarantined_) +
+                                    " stored cells did not decode and were left alone");
+  }
+  view.node = node_;
+  view.origin = group_.self();
+  view.applied = group_.applied();
+  view.durable = group_.durable();
+  view.log_position = group_.log_position();
+  view.state_position = store_.state_position();
+  view.table_bytes = group_.tables().bytes();
+  view.held_bytes = group_.held().bytes();
+  view.checkpoints = ingested_;
+  view.checkpoint_failures = checkpoint_failures_;
+  view.commands = commands_;
+  view.entries_applied = group_.entries_from_peers();
+  view.duplicates_dropped = group_.duplicates();
+  view.markers = group_.tables().markers().size();
+  view.quarantined = quarantined_;
+  view.peers = replicator_->views(now);
+  for (const PeerView& peer : view.peers) {
+    if (peer.cut) {
+      view.degraded_reasons.push_back("the link to " + peer.name + " is cut on purpose");
+    } else if (!peer.connected) {
+      view.degraded_reasons.push_back(peer.name + " is away");
+    }
+  }
+  return view;
+}
+
+std::string Replica::Impl::status(Now now, const DigestRound* round) const {
+  const View view = this->view(now);
+  const auto version_text = [](const VersionVector& v) {
+    std::string bytes;
+    put_version_vector(bytes, v);
+    return to_hex({0, roll_hash(0, bytes)}).substr(16);
+  };
+  const wire::DigestReply* own = nullptr;
+  if (round != nullptr) {
+    const auto found = round->answers.find(node_);
+    own = found == round->answers.end() ? nullptr : &found->second;
+  }
+  bool converged = own != nullptr;
+  JsonWriter json;
+  json.begin_object();
+  json.key("cluster").value(config_.cluster);
+  json.key("name").value(config_.name);
+  json.key("node").value(std::to_string(node_));
+  json.key("client").value(config_.client_address);
+  json.key("peer").value(config_.peer_address);
+  json.key("ready").value(view.ready);
+  json.key("reasons").begin_array();
+  for (const auto* reasons : {&view.not_ready_reasons, &view.degraded_reasons}) {
+    for (const std::string& reason : *reasons) {
+      json.value(reason);
+    }
+  }
+  json.end_array();
+  json.key("position").value(view.log_position);
+  json.key("checkpoint").value(view.state_position);
+  json.key("memory_bytes").value(view.table_bytes);
+  json.key("version").value(version_text(view.applied));
+  std::uint64_t ops = 0;
+  for (const auto& c : view.applied.components()) {
+    ops += c.n;
+  }
+  json.key("ops").value(ops);
+  if (own != nullptr) {
+    json.key("digest").value(to_hex(own->digest));
+    json.key("cells").value(own->cells);
+  }
+  json.key("members").begin_array();
+  for (const PeerView& peer : view.peers) {
+    const wire::Member* member = replicator_->members().find(peer.node);
+    json.begin_object();
+    json.key("name").value(peer.name);
+    json.key("node").value(std::to_string(peer.node));
+    json.key("peer").value(peer.address);
+    json.key("client").value(member != nullptr ? member->client_address : "");
+    json.key("state").value(peer.cut ? "cut" : peer.connected ? "up" : "down");
+    json.key("behind_ops").value(peer.behind_ops);
+    json.key("ahead_ops").value(peer.ahead_ops);
+    if (peer.connected) {
+      json.key("last_heard_ms").value(peer.last_heard_ms);
+      json.key("clock_skew_ms").value(peer.clock_skew_ms);
+      json.key("bytes_sent").value(peer.bytes_sent);
+      json.key("bytes_received").value(peer.bytes_received);
+    }
+    if (round != nullptr && round->asked.contains(peer.node)) {
+      const auto theirs = round->answers.find(peer.node);
+      const bool answered = theirs != round->answers.end();
+      const bool equal_v = answered && own != nullptr && theirs->second.applied == own->applied;
+      const bool agrees = equal_v && theirs->second.digest == own->digest;
+      if (answered) {
+        json.key("digest").value(to_hex(theirs->second.digest));
+      }
+      json.key("version_equal").value(equal_v);
+      json.key("converged").value(agrees);
+      if (equal_v && !agrees) {
+        json.key("alarm").value("equal versions, different content: stored data is damaged");
+      }
+      converged = converged && agrees;
+    }
+    json.end_object();
+  }
+  json.end_array();
+  if (round != nullptr) {
+    json.key("converged").value(converged);
+  }
+  json.end_object();
+  return json.take();
+}
+
+// ---------------------------------------------------------------- the face
+
+Replica::Replica(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Replica::~Replica() = default;
+
+std::expected<std::unique_ptr<Replica>, StoreError> Replica::open(Store& store, Config config,
+                                                                  Now now) {
+  auto impl = std::make_unique<Impl>(store, std::move(config));
+  if (auto opened = impl->open(now); !opened) {
+    return std::unexpected(opened.error());
+  }
+  return std::unique_ptr<Replica>(new Replica(std::move(impl)));
+}
+
+void Replica::step(Input input, Now now) { impl_->step(std::move(input), now); }
+Effects Replica::end_tick(Now now) { return impl_->end_tick(now); }
+bool Replica::wants_tick() const { return impl_->wants_tick(); }
+View Replica::view(Now now) const { return impl_->view(now); }
+std::string Replica::status_json(Now now) const { return impl_->status_json(now); }
+std::vector<std::string> Replica::client_addresses() const { return impl_->client_addresses(); }
+
+}  // namespace starling::replica

@@ -1,0 +1,780 @@
+#include "server/replica/replicator.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "crdt/mutants.h"
+
+namespace starling::replica {
+namespace {
+
+// What a peer may have under way to us: larger than any entry (R2.1).
+constexpr std::uint64_t receive_window = 72u << 20;
+constexpr std::size_t push_bytes = 1u << 20;         // of entries in one Push
+constexpr std::size_t pull_answer_bytes = 4u << 20;  // for one Pull
+constexpr std::size_t recent_own_capacity = 8u << 20;
+constexpr std::uint64_t second_us = 1'000'000;
+constexpr std::uint64_t dial_delay_us = 50'000;
+constexpr std::uint64_t dial_delay_max_us = 3 * second_us;
+
+std::uint64_t mix(std::uint64_t value) {  // splitmix64
+  value += 0x9E3779B97F4A7C15ULL;
+  value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9ULL;
+  value = (value ^ (value >> 27)) * 0x94D049BB133111EBULL;
+  return value ^ (value >> 31);
+}
+
+std::uint64_t missing_ops(const VersionVector& from, const VersionVector& in) {
+  std::uint64_t missing = 0;
+  for (const auto& c : from.components()) {
+    if (!in.covers({c.origin, c.n})) {
+      missing += c.n - std::min(c.n, in.at(c.origin));
+    }
+  }
+  return missing;
+}
+
+}  // namespace
+
+Replicator::Replicator(Group& group, const Config& config, std::uint64_t node,
+                       std::optional<Origin> previous, Members members)
+    : group_(group),
+      config_(config),
+      node_(node),
+      previous_(previous),
+      members_(std::move(members)),
+      random_state_(mix(config.random_seed ^ node)) {
+  wire::Member facts = self_facts();
+  if (const wire::Member* known = members_.find(node_)) {
+    facts.revision = known->revision;
+    if (!(facts == *known)) {
+      facts.revision = std::max(known->revision + 1, group_.clock().last());
+    }
+  } else {
+    facts.revision = std::max<std::uint64_t>(1, group_.clock().last());
+  }
+  members_.merge(facts);
+}
+
+wire::Member Replicator::self_facts() const {
+  return {
+      node_, config_.name, config_.peer_address, config_.client_address, wire::MemberState::active,
+      0};
+}
+
+// Doubles with every failure up to a bound, with jitter so that nodes do not dial in step.
+std::uint64_t Replicator::backoff_us(std::uint64_t failures) {
+  const std::uint64_t delay =
+      std::min(dial_delay_max_us, dial_delay_us << std::min<std::uint64_t>(failures, 6));
+  return delay / 2 + random() % delay;
+}
+
+std::uint64_t Replicator::random() { return random_state_ = mix(random_state_); }
+
+void Replicator::say(ConnectionId connection, wire::PeerMessage message) {
+  sends_.push_back({connection, std::move(message)});
+  wants_tick_ = true;
+}
+
+void Replicator::event(Severity severity, std::string text) {
+  events_.push_back({severity, std::move(text)});
+  wants_tick_ = true;
+}
+
+void Replicator::end(Link& link, wire::Goodbye::Reason reason, std::string detail) {
+  say(link.connection, wire::Goodbye{reason, std::move(detail)});
+  closes_.push_back({link.connection});
+  links_.erase(link.connection);
+}
+
+// ---------------------------------------------------------------- connections
+
+void Replicator::connected(const PeerConnected& input, Now now) {
+  if (stopping_) {
+    closes_.push_back({input.connection});
+    return;
+  }
+  Link& link = links_[input.connection];
+  link.connection = input.connection;
+  link.outbound = input.dial.has_value();
+  link.opened_us = link.last_heard_us = now.monotonic_us;
+  if (input.dial) {
+    for (auto& [address, state] : dials_) {
+      if (state.dial == *input.dial) {
+        state.dial = 0;
+        link.dialed = address;
+      }
+    }
+  }
+  say(link.connection, hello(now));
+}
+
+void Replicator::dial_failed(const DialFailed& input, Now now) {
+  for (auto& [address, state] : dials_) {
+    if (state.dial == input.dial) {
+      state.dial = 0;
+      ++state.failures;
+      state.next_us = now.monotonic_us + backoff_us(state.failures);
+    }
+  }
+}
+
+void Replicator::closed(const PeerClosed& input, Now now) {
+  const auto it = links_.find(input.connection);
+  if (it == links_.end()) {
+    return;
+  }
+  if (it->second.greeted) {
+    event(Severity::info, "lost the connection to " + it->second.name);
+  }
+  if (!it->second.dialed.empty()) {
+    // A connection that ends as soon as it began is a refusal: back off as if it had failed.
+    DialState& dial = dials_[it->second.dialed];
+    dial.failures = now.monotonic_us > it->second.opened_us + second_us ? 0 : dial.failures + 1;
+    dial.next_us = now.monotonic_us + backoff_us(dial.failures);
+  }
+  links_.erase(it);
+  wants_tick_ = true;
+}
+
+wire::Hello Replicator::hello(Now now) const {
+  wire::Hello hello;
+  hello.cluster = config_.cluster;
+  hello.node = node_;
+  hello.name = config_.name;
+  hello.origin = group_.self();
+  hello.previous = previous_;
+  hello.applied = group_.applied();
+  hello.durable = group_.durable();
+  for (const auto& [origin, stream] : group_.streams()) {
+    if (stream.n > 0) {
+      hello.hashes.push_back({origin, stream.n, stream.hash});
+    }
+  }
+  hello.members = members_.all();
+  hello.clock_ms = now.unix_ms;
+  hello.ready = ready_;
+  return hello;
+}
+
+void Replicator::received(PeerReceived input, Now now) {
+  const auto it = links_.find(input.connection);
+  if (it == links_.end()) {
+    return;
+  }
+  Link& link = it->second;
+  link.last_heard_us = now.monotonic_us;
+  if (const auto* hello = std::get_if<wire::Hello>(&input.message)) {
+    on(link, *hello, now);
+    return;
+  }
+  if (const auto* goodbye = std::get_if<wire::Goodbye>(&input.message)) {
+    on(link, *goodbye, now);
+    return;
+  }
+  if (!link.greeted || is_cut(link.node)) {
+    return;
+  }
+  if (auto* push = std::get_if<wire::Push>(&input.message)) {
+    on(link, *push, input.bytes, now);
+  } else if (const auto* pull = std::get_if<wire::Pull>(&input.message)) {
+    on(link, *pull, now);
+  } else if (const auto* nack = std::get_if<wire::PullNack>(&input.message)) {
+    on(link, *nack, now);
+  } else if (const auto* ack = std::get_if<wire::Ack>(&input.message)) {
+    on(link, *ack, now);
+  } else if (const auto* heartbeat = std::get_if<wire::Heartbeat>(&input.message)) {
+    on(link, *heartbeat, now);
+  } else if (const auto* facts = std::get_if<wire::MemberFacts>(&input.message)) {
+    on(link, *facts);
+  } else if (const auto* question = std::get_if<wire::DigestRequest>(&input.message)) {
+    constexpr std::size_t max_questions = 64;
+    if (digest_questions_.size() < max_questions) {
+      digest_questions_.push_back({link.connection, question->id});
+      wants_tick_ = true;
+    }
+  } else if (auto* answer = std::get_if<wire::DigestReply>(&input.message)) {
+    digest_answers_.push_back({link.node, std::move(*answer)});
+    wants_tick_ = true;
+  }
+}
+
+// ---------------------------------------------------------------- Hello and Goodbye
+
+bool Replicator::acceptable(Link& link, const wire::Hello& hello) {
+  using Reason = wire::Goodbye::Reason;
+  if (hello.protocol != wire::protocol_version) {
+    event(Severity::error, "peer " + hello.name + " speaks protocol " +
+                               std::to_string(hello.protocol) + ", this node speaks " +
+                               std::to_string(wire::protocol_version) + "; upgrade the older one");
+    end(link, Reason::wrong_protocol,
+        "this node speaks protocol " + std::to_string(wire::protocol_version));
+    return false;
+  }
+  if (hello.cluster != config_.cluster) {
+    event(Severity::error, "node " + hello.name + " belongs to cluster \"" + hello.cluster +
+                               "\", this node to \"" + config_.cluster +
+                               "\"; check --cluster and --join");
+    end(link, Reason::wrong_cluster, "this is cluster \"" + config_.cluster + "\"");
+    return false;
+  }
+  if (hello.origin == group_.self()) {
+    own_addresses_.insert(link.dialed);
+    end(link, Reason::self, "this is yourself");
+    return false;
+  }
+  if (hello.node == node_) {
+    const std::string text =
+        "another live process has the identity of this node (" + hello.name +
+        "): its data directory was copied; stop one of them and give it an empty directory";
+    conflicts_.insert(text);
+    event(Severity::error, text);
+    end(link, Reason::same_node, "another live process has your node id");
+    return false;
+  }
+  for (const wire::StreamHash& theirs : hello.hashes) {
+    const auto stream = group_.streams().find(theirs.origin);
+    if (stream != group_.streams().end() && stream->second.n == theirs.n && theirs.n > 0 &&
+        stream->second.hash != theirs.hash) {
+      const std::string text =
+          "node " + hello.name + " holds another history of an origin than this node (a fork): " +
+          "not replicating with it; restore one of the two from an empty directory";
+      conflicts_.insert(text);
+      event(Severity::error, text);
+      end(link, Reason::fork, "one origin, two histories");
+      return false;
+    }
+  }
+  return true;
+}
+
+void Replicator::on(Link& link, const wire::Hello& message, Now now) {
+  if (is_cut(message.node)) {
+    closes_.push_back({link.connection});
+    links_.erase(link.connection);
+    wants_tick_ = true;
+    return;
+  }
+  if (link.greeted || !acceptable(link, message)) {
+    return;
+  }
+  if (message.name == config_.name) {
+    const std::string text = "two live nodes are named \"" + config_.name +
+                             "\" (this one and node " + std::to_string(message.node) +
+                             "); give each its own --name";
+    if (conflicts_.insert(text).second) {
+      event(Severity::error, text);
+    }
+  }
+  link.greeted = true;
+  link.node = message.node;
+  link.name = message.name;
+  link.origin = message.origin;
+  link.ready = message.ready;
+  link.applied = message.applied;
+  link.durable = message.durable;
+  link.clock_skew_ms =
+      static_cast<std::int64_t>(message.clock_ms) - static_cast<std::int64_t>(now.unix_ms);
+  last_durable_[link.node] = link.durable;
+  link.credit = receive_window;
+  link.cursor = message.applied.at(group_.self());
+  link.cursor_moved_us = now.monotonic_us;
+  learn(message.members);
+  event(Severity::info, "connected to " + link.name);
+  // A joiner is done when it has what its first contact had (R5.7). Between two fresh nodes that
+  // name each other there is nothing to wait for.
+  if (!join_goal_) {
+    join_goal_ = message.applied;
+  }
+  drop_duplicates(link);
+}
+
+void Replicator::drop_duplicates(Link& link) {
+  for (auto& [connection, other] : links_) {
+    if (connection == link.connection || !other.greeted || other.node != link.node) {
+      continue;
+    }
+    // Dialled by the same side: the newer one, because its dialler gave the older one up.
+    // Otherwise the one that the smaller node id dialled.
+    const bool keep_new =
+        other.outbound == link.outbound
+            ? link.opened_us >= other.opened_us
+            : (link.outbound ? node_ : link.node) < (other.outbound ? node_ : link.node);
+    Link& loser = keep_new ? other : link;
+    end(loser, wire::Goodbye::Reason::duplicate, "there is another connection between us");
+    return;
+  }
+}
+
+void Replicator::on(Link& link, const wire::Goodbye& message, Now now) {
+  using Reason = wire::Goodbye::Reason;
+  if (message.reason != Reason::duplicate && message.reason != Reason::shutting_down &&
+      message.reason != Reason::self) {
+    event(Severity::error, (link.name.empty() ? "the node at " + link.dialed : link.name) +
+                               " refused this node: " + message.detail);
+  }
+  if (message.reason == Reason::self) {
+    own_addresses_.insert(link.dialed);
+  }
+  if (!link.dialed.empty() && message.reason != Reason::duplicate) {
+    DialState& dial = dials_[link.dialed];
+    dial.failures = 6;
+    dial.next_us = now.monotonic_us + dial_delay_max_us;
+  }
+  closes_.push_back({link.connection});
+  links_.erase(link.connection);
+  wants_tick_ = true;
+}
+
+void Replicator::on(Link& link, const wire::MemberFacts& message) {
+  (void)link;
+  learn(message.members);
+}
+
+void Replicator::learn(const std::vector<wire::Member>& facts) {
+  for (const wire::Member& member : facts) {
+    if (member.node != node_) {
+      members_changed_ = members_.merge(member) || members_changed_;
+      continue;
+    }
+    // Somebody remembers newer facts about us than we do: ours are true now, so they must win.
+    const wire::Member* own = members_.find(node_);
+    if (own != nullptr && member.revision >= own->revision && !(member == *own)) {
+      wire::Member corrected = *own;
+      corrected.revision = member.revision + 1;
+      members_changed_ = members_.merge(corrected) || members_changed_;
+    }
+  }
+  wants_tick_ = wants_tick_ || members_changed_;
+}
+
+bool Replicator::members_changed() { return std::exchange(members_changed_, false); }
+
+// ---------------------------------------------------------------- entries in
+
+void Replicator::on(Link& link, wire::Push& message, std::size_t bytes, Now now) {
+  link.received_bytes += bytes;
+  link.ack_due = true;
+  wants_tick_ = true;
+  const Origin origin = message.run.origin;
+  if (origin == group_.self()) {
+    return;  // nobody knows our own entries better than we do
+  }
+  const Group::Admitted admitted = group_.admit(std::move(message.run), now.unix_ms);
+  if (admitted.admission == Group::Admission::stalled) {
+    event(Severity::error, "entries from " + link.name + " are not accepted: " + admitted.problem);
+    return;
+  }
+  // More of a pulled origin is wanted: ask the same node again without waiting.
+  if (message.answers_pull && group_.applied().at(origin) < link.applied.at(origin)) {
+    PullState& pull = pulls_[origin];
+    pull.asked_us = 0;
+    pull.lacking_since_us = 0;
+  }
+}
+
+void Replicator::on(Link& link, const wire::Ack& message, Now now) {
+  link.applied = message.applied;
+  link.durable = message.durable;
+  last_durable_[link.node] = link.durable;
+  link.acknowledged_bytes = std::max(link.acknowledged_bytes, message.received_bytes);
+  link.credit = message.credit_bytes;
+  (void)now;
+  wants_tick_ = true;
+}
+
+void Replicator::on(Link& link, const wire::Heartbeat& message, Now now) {
+  link.applied = message.applied;
+  link.durable = message.durable;
+  last_durable_[link.node] = link.durable;
+  link.ready = message.ready;
+  link.clock_skew_ms =
+      static_cast<std::int64_t>(message.clock_ms) - static_cast<std::int64_t>(now.unix_ms);
+  link.members_hash = message.members_hash;
+  group_.clock().observe(message.hlc, now.unix_ms);
+  wants_tick_ = true;
+}
+
+// ---------------------------------------------------------------- entries out
+
+void Replicator::wrote(Run own) {
+  recent_own_bytes_ += own.entries.size();
+  recent_own_.push_back(std::move(own));
+  while (recent_own_bytes_ > recent_own_capacity && recent_own_.size() > 1) {
+    recent_own_bytes_ -= recent_own_.front().entries.size();
+    recent_own_.pop_front();
+  }
+}
+
+void Replicator::push_all(Now now) {
+  for (auto& [connection, link] : links_) {
+    if (link.greeted && !is_cut(link.node)) {
+      push(link, now);
+    }
+  }
+}
+
+void Replicator::push(Link& link, Now now) {
+  const Origin& self = group_.self();
+  const std::uint64_t end = group_.applied().at(self);
+  // What was sent must show up in its V; if it does not, it was lost on the way: start again from
+  // what the peer says it has.
+  const std::uint64_t patience_us = std::max<std::uint64_t>(
+      second_us, 10'000 * static_cast<std::uint64_t>(config_.heartbeat_interval.count()));
+  const std::uint64_t has = link.applied.at(self);
+  if (has >= link.cursor) {
+    link.cursor = has;
+    link.cursor_moved_us = now.monotonic_us;
+  } else if (now.monotonic_us > link.cursor_moved_us + patience_us) {
+    link.cursor = has;
+    link.cursor_moved_us = now.monotonic_us;
+    link.acknowledged_bytes = link.sent_bytes;
+  }
+  while (link.cursor < end) {
+    const std::uint64_t under_way =
+        link.sent_bytes - std::min(link.sent_bytes, link.acknowledged_bytes);
+    if (under_way > 0 && under_way + push_bytes > link.credit) {
+      return;  // out of credit: the log keeps it, an Ack comes
+    }
+    std::optional<Run> run;
+    const auto recent = std::ranges::find_if(recent_own_, [&](const Run& r) {
+      return r.first <= link.cursor + 1 && r.last > link.cursor;
+    });
+    if (recent != recent_own_.end()) {
+      run = *recent;
+    } else {
+      auto found = group_.log().read(self, link.cursor, end, push_bytes);
+      if (!found || found->runs.empty()) {
+        return;  // below the floor: the peer will pull and learn that it needs state sync
+      }
+      run = std::move(found->runs.front());
+    }
+    const std::uint64_t last = run->last;
+    link.sent_bytes += run->entries.size();
+    if (link.cursor == has) {
+      link.cursor_moved_us = now.monotonic_us;
+    }
+    link.cursor = last;
+    link.last_sent_us = now.monotonic_us;
+    say(link.connection, wire::Push{std::move(*run), false});
+  }
+}
+
+void Replicator::on(Link& link, const wire::Pull& message, Now now) {
+  (void)now;
+  const std::uint64_t upto = std::min(message.upto, group_.applied().at(message.origin));
+  if (message.after >= upto) {
+    return;
+  }
+  const auto found = group_.log().read(message.origin, message.after, upto, pull_answer_bytes);
+  if (!found) {
+    event(Severity::error, "cannot read the log for " + link.name + ": " + found.error().message);
+    return;
+  }
+  if (found->below_floor) {
+    say(link.connection, wire::PullNack{message.origin, upto});
+    return;
+  }
+  for (const Run& run : found->runs) {
+    link.sent_bytes += run.entries.size();
+    say(link.connection, wire::Push{run, true});
+  }
+}
+
+void Replicator::on(Link& link, const wire::PullNack& message, Now now) {
+  (void)now;
+  if (message.floor > group_.applied().at(message.origin)) {
+    if (!needs_bootstrap_) {
+      event(Severity::error, link.name +
+                                 " no longer has the log that this node needs: this node "
+                                 "needs bootstrap from a peer");
+    }
+    needs_bootstrap_ = true;
+  }
+}
+
+// An origin that some connected peer has more of than we do, for longer than a push would take, is
+// pulled from one of those that have it, in turn.
+void Replicator::pull_missing(Now now) {
+  const std::uint64_t interval_us =
+      static_cast<std::uint64_t>(config_.heartbeat_interval.count()) * 1000;
+  const std::uint64_t patience_us = 2 * interval_us;
+  std::map<Origin, std::vector<Link*>> sources;
+  for (auto& [connection, link] : links_) {
+    if (!link.greeted || is_cut(link.node)) {
+      continue;
+    }
+    for (const auto& c : link.applied.components()) {
+      if (c.origin != group_.self() && !group_.applied().covers({c.origin, c.n})) {
+        sources[c.origin].push_back(&link);
+      }
+    }
+  }
+  std::erase_if(pulls_, [&](const auto& pull) { return !sources.contains(pull.first); });
+  for (auto& [origin, links] : sources) {
+    const std::uint64_t n = group_.applied().at(origin);
+    const bool fresh = !pulls_.contains(origin);
+    PullState& pull = pulls_[origin];
+    if (fresh || (n != pull.n_then && pull.asked_us != 0)) {
+      pull.lacking_since_us = now.monotonic_us;
+      pull.asked_us = 0;
+    }
+    pull.n_then = n;
+    // Its own node pushes it; an ended or absent origin nobody pushes, so ask at once.
+    const bool pushed =
+        std::ranges::any_of(links, [&](const Link* l) { return l->origin == origin; });
+    const std::uint64_t wait_us = pushed ? patience_us : interval_us / 10;
+    if (pull.lacking_since_us != 0 && now.monotonic_us < pull.lacking_since_us + wait_us) {
+      due(pull.lacking_since_us + wait_us);
+      continue;
+    }
+    if (pull.asked_us != 0 && now.monotonic_us < pull.asked_us + 2 * patience_us) {
+      due(pull.asked_us + 2 * patience_us);
+      continue;
+    }
+    Link* link = links[pull.turn++ % links.size()];
+    pull.asked_us = now.monotonic_us;
+    due(pull.asked_us + 2 * patience_us);
+    say(link->connection, wire::Pull{origin, n, link->applied.at(origin)});
+  }
+}
+
+// ---------------------------------------------------------------- timers
+
+void Replicator::send_due(Now now, bool ready) {
+  const std::uint64_t interval_us =
+      static_cast<std::uint64_t>(config_.heartbeat_interval.count()) * 1000;
+  const std::uint64_t members_hash = members_.hash();
+  for (auto& [connection, link] : links_) {
+    if (!link.greeted || is_cut(link.node)) {
+      continue;
+    }
+    if (std::exchange(link.ack_due, false)) {
+      wire::Ack ack;
+      ack.applied = group_.applied();
+      ack.durable = mutant("ack_volatile") ? group_.applied() : group_.durable();
+      ack.received_bytes = link.received_bytes;
+      ack.credit_bytes =
+          receive_window - std::min<std::uint64_t>(group_.held().bytes(), receive_window / 2);
+      say(connection, std::move(ack));
+    }
+    if (link.members_hash != 0 && link.members_hash != members_hash &&
+        now.monotonic_us >= link.members_sent_us + second_us) {
+      link.members_sent_us = now.monotonic_us;
+      say(connection, wire::MemberFacts{members_.all()});
+    }
+    if (now.monotonic_us >= link.last_sent_us + interval_us) {
+      link.last_sent_us = now.monotonic_us;
+      wire::Heartbeat heartbeat;
+      heartbeat.applied = group_.applied();
+      heartbeat.durable = group_.durable();
+      heartbeat.hlc = group_.clock().last();
+      heartbeat.clock_ms = now.unix_ms;
+      heartbeat.members_hash = members_hash;
+      heartbeat.ready = ready;
+      say(connection, std::move(heartbeat));
+    }
+    due(link.last_sent_us + interval_us);
+  }
+}
+
+void Replicator::drop_silent(Now now) {
+  const std::uint64_t timeout_us = static_cast<std::uint64_t>(config_.peer_timeout.count()) * 1000;
+  for (auto it = links_.begin(); it != links_.end();) {
+    const Link& link = it->second;
+    if (now.monotonic_us < link.last_heard_us + timeout_us) {
+      due(link.last_heard_us + timeout_us);
+      ++it;
+      continue;
+    }
+    if (link.greeted) {
+      event(Severity::warning, link.name + " has been silent for " +
+                                   std::to_string(timeout_us / 1000) + " ms: reconnecting");
+    }
+    closes_.push_back({link.connection});
+    it = links_.erase(it);
+  }
+}
+
+void Replicator::dial_missing(Now now) {
+  std::set<std::string> wanted;
+  for (const wire::Member& member : members_.all()) {
+    if (member.node == node_ || member.state != wire::MemberState::active || is_cut(member.node)) {
+      continue;
+    }
+    const bool linked = std::ranges::any_of(
+        links_, [&](const auto& l) { return l.second.greeted && l.second.node == member.node; });
+    if (!linked) {
+      wanted.insert(member.peer_address);
+    }
+  }
+  // --join addresses only matter until they have led to members.
+  for (const std::string& address : config_.join) {
+    const bool known = std::ranges::any_of(
+        members_.all(), [&](const wire::Member& m) { return m.peer_address == address; });
+    const bool linked =
+        std::ranges::any_of(links_, [&](const auto& l) { return l.second.dialed == address; });
+    if (!known && !linked && !cut_all_) {
+      wanted.insert(address);
+    }
+  }
+  for (const std::string& address : wanted) {
+    if (address.empty() || own_addresses_.contains(address)) {
+      continue;
+    }
+    const bool under_way =
+        std::ranges::any_of(links_, [&](const auto& l) { return l.second.dialed == address; });
+    DialState& state = dials_[address];
+    if (state.dial != 0 || under_way) {
+      continue;
+    }
+    if (now.monotonic_us < state.next_us) {
+      due(state.next_us);
+      continue;
+    }
+    state.dial = ++last_dial_;
+    new_dials_.push_back({state.dial, address});
+  }
+}
+
+void Replicator::stop(Now now) {
+  (void)now;
+  stopping_ = true;
+  while (!links_.empty()) {
+    end(links_.begin()->second, wire::Goodbye::Reason::shutting_down,
+        config_.name + " is stopping");
+  }
+}
+
+void Replicator::collect(Effects& effects, bool ready, Now now) {
+  ready_ = ready;
+  next_due_us_ = now.monotonic_us + second_us;
+  if (!stopping_) {
+    drop_silent(now);
+    push_all(now);
+    pull_missing(now);
+    send_due(now, ready);
+    dial_missing(now);
+  }
+  const auto move_into = [](auto& to, auto& from) {
+    to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+    from.clear();
+  };
+  move_into(effects.sends, sends_);
+  move_into(effects.dials, new_dials_);
+  move_into(effects.closes, closes_);
+  move_into(effects.events, events_);
+  wants_tick_ = false;
+}
+
+// ---------------------------------------------------------------- faults, digests, views
+
+void Replicator::cut(const std::vector<std::uint64_t>& nodes) {
+  cut_all_ = cut_all_ || nodes.empty();
+  cut_.insert(nodes.begin(), nodes.end());
+  for (auto it = links_.begin(); it != links_.end();) {
+    if (it->second.greeted ? is_cut(it->second.node) : cut_all_) {
+      closes_.push_back({it->first});
+      it = links_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+  wants_tick_ = true;
+}
+
+void Replicator::heal(const std::vector<std::uint64_t>& nodes) {
+  if (nodes.empty()) {
+    cut_all_ = false;
+    cut_.clear();
+  }
+  for (const std::uint64_t node : nodes) {
+    cut_.erase(node);
+  }
+  for (auto& [address, state] : dials_) {
+    state.next_us = 0;
+    state.failures = 0;
+  }
+  wants_tick_ = true;
+}
+
+void Replicator::request_digests(std::uint64_t id) {
+  for (const auto& [connection, link] : links_) {
+    if (link.greeted && !is_cut(link.node)) {
+      say(connection, wire::DigestRequest{id});
+    }
+  }
+}
+
+std::vector<Replicator::DigestQuestion> Replicator::take_digest_questions() {
+  return std::exchange(digest_questions_, {});
+}
+
+std::vector<Replicator::DigestAnswer> Replicator::take_digest_answers() {
+  return std::exchange(digest_answers_, {});
+}
+
+void Replicator::answer_digest(ConnectionId to, wire::DigestReply reply) {
+  if (links_.contains(to)) {
+    say(to, std::move(reply));
+  }
+}
+
+std::vector<const Link*> Replicator::links() const {
+  std::vector<const Link*> links;
+  for (const auto& [connection, link] : links_) {
+    if (link.greeted) {
+      links.push_back(&link);
+    }
+  }
+  return links;
+}
+
+std::vector<PeerView> Replicator::views(Now now) const {
+  std::vector<PeerView> views;
+  for (const wire::Member& member : members_.all()) {
+    if (member.node == node_ || member.state != wire::MemberState::active) {
+      continue;
+    }
+    PeerView view;
+    view.node = member.node;
+    view.name = member.name;
+    view.address = member.peer_address;
+    view.cut = is_cut(member.node);
+    for (const auto& [connection, link] : links_) {
+      if (link.greeted && link.node == member.node) {
+        view.connected = true;
+        view.behind_ops = missing_ops(group_.applied(), link.applied);
+        view.ahead_ops = missing_ops(link.applied, group_.applied());
+        view.last_heard_ms = (now.monotonic_us - link.last_heard_us) / 1000;
+        view.clock_skew_ms = link.clock_skew_ms;
+        view.bytes_sent = link.sent_bytes;
+        view.bytes_received = link.received_bytes;
+      }
+    }
+    if (!view.connected) {
+      const auto last = last_durable_.find(member.node);
+      view.behind_ops = missing_ops(group_.applied(),
+                                    last == last_durable_.end() ? VersionVector{} : last->second);
+    }
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+std::optional<VersionVector> Replicator::durable_everywhere() const {
+  VersionVector least = group_.durable();
+  for (const wire::Member& member : members_.all()) {
+    if (member.node == node_ || member.state != wire::MemberState::active) {
+      continue;
+    }
+    const auto theirs = last_durable_.find(member.node);
+    if (theirs == last_durable_.end()) {
+      return std::nullopt;
+    }
+    least.meet(theirs->second);
+  }
+  return least;
+}
+
+}  // namespace starling::replica

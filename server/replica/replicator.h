@@ -1,0 +1,184 @@
+// Deltas between nodes: connections, push, pull, acknowledgements, heartbeats, members (R6).
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "server/replica/effects.h"
+#include "server/replica/group.h"
+#include "server/replica/members.h"
+#include "server/replica/replica.h"
+
+namespace starling::replica {
+
+// One live connection to another node, from its Hello to its end. Nothing in it survives the
+// connection: the peer's next Hello is authoritative.
+struct Link {
+  ConnectionId connection = 0;
+  bool outbound = false;
+  std::string dialed;  // the address, if outbound
+  std::uint64_t opened_us = 0;
+
+  bool greeted = false;  // its Hello has arrived and was accepted
+  std::uint64_t node = 0;
+  std::string name;
+  Origin origin;
+  bool ready = false;
+  VersionVector applied;  // V as it told us
+  VersionVector durable;  // D as it told us
+  std::uint64_t last_heard_us = 0;
+  std::uint64_t last_sent_us = 0;
+  std::int64_t clock_skew_ms = 0;
+  std::uint64_t members_hash = 0;
+  std::uint64_t members_sent_us = 0;
+
+  // Pushing our own entries: all up to `cursor` are on their way.
+  std::uint64_t cursor = 0;
+  std::uint64_t cursor_moved_us = 0;
+  std::uint64_t sent_bytes = 0;
+  std::uint64_t acknowledged_bytes = 0;
+  std::uint64_t credit = 0;
+
+  // Receiving theirs.
+  std::uint64_t received_bytes = 0;
+  bool ack_due = false;
+};
+
+// Decides what to say to whom. Own entries are pushed to every member within its credit; everything
+// else is pulled from whoever has it. The log is the buffer: there is no queue per peer, only a
+// cursor (R6.1, I8).
+// Runs on: core strand.
+class Replicator {
+ public:
+  Replicator(Group& group, const Config& config, std::uint64_t node, std::optional<Origin> previous,
+             Members members);
+
+  // -- inputs --
+  void connected(const PeerConnected& input, Now now);
+  void dial_failed(const DialFailed& input, Now now);
+  void closed(const PeerClosed& input, Now now);
+  void received(PeerReceived input, Now now);
+  // The own entries of this tick, so that pushes need not read the log again.
+  void wrote(Run own);
+  void stop(Now now);
+
+  // -- effects of this tick, to be called after the record was taken --
+  void collect(Effects& effects, bool ready, Now now);
+  // When something is due without any input.
+  [[nodiscard]] std::uint64_t next_due_us() const { return next_due_us_; }
+  [[nodiscard]] bool wants_tick() const { return wants_tick_; }
+
+  // -- faults on purpose (`kvctl partition`) --
+  void cut(const std::vector<std::uint64_t>& nodes);  // empty: all
+  void heal(const std::vector<std::uint64_t>& nodes);
+  [[nodiscard]] bool is_cut(std::uint64_t node) const { return cut_all_ || cut_.contains(node); }
+
+  // -- asking all connected members for their digests --
+  void request_digests(std::uint64_t id);
+  struct DigestAnswer {
+    std::uint64_t node = 0;
+    wire::DigestReply reply;
+  };
+  [[nodiscard]] std::vector<DigestAnswer> take_digest_answers();
+  struct DigestQuestion {
+    ConnectionId from = 0;
+    std::uint64_t id = 0;
+  };
+  [[nodiscard]] std::vector<DigestQuestion> take_digest_questions();
+  void answer_digest(ConnectionId to, wire::DigestReply reply);
+
+  // -- looking --
+  [[nodiscard]] const Members& members() const { return members_; }
+  [[nodiscard]] bool members_changed();  // since the last call: persist them
+  [[nodiscard]] std::vector<const Link*> links() const;
+  [[nodiscard]] std::vector<PeerView> views(Now now) const;
+  [[nodiscard]] const std::set<std::string>& conflicts() const { return conflicts_; }
+  // V of the first greeted ready member, for a node that joins (R5.7).
+  [[nodiscard]] const std::optional<VersionVector>& join_goal() const { return join_goal_; }
+  [[nodiscard]] bool needs_bootstrap() const { return needs_bootstrap_; }
+  // The smallest D over all known members; empty while one is away.
+  [[nodiscard]] std::optional<VersionVector> durable_everywhere() const;
+
+ private:
+  struct DialState {
+    DialId dial = 0;  // under way, 0 if none
+    std::uint64_t failures = 0;
+    std::uint64_t next_us = 0;
+  };
+  struct PullState {
+    std::uint64_t lacking_since_us = 0;
+    std::uint64_t asked_us = 0;
+    std::uint64_t n_then = 0;
+    std::size_t turn = 0;  // whom to ask next
+  };
+
+  void say(ConnectionId connection, wire::PeerMessage message);
+  void end(Link& link, wire::Goodbye::Reason reason, std::string detail);
+  void event(Severity severity, std::string text);
+  [[nodiscard]] wire::Hello hello(Now now) const;
+  [[nodiscard]] wire::Member self_facts() const;
+
+  void on(Link& link, const wire::Hello& message, Now now);
+  void on(Link& link, wire::Push& message, std::size_t bytes, Now now);
+  void on(Link& link, const wire::Pull& message, Now now);
+  void on(Link& link, const wire::PullNack& message, Now now);
+  void on(Link& link, const wire::Ack& message, Now now);
+  void on(Link& link, const wire::Heartbeat& message, Now now);
+  void on(Link& link, const wire::MemberFacts& message);
+  void on(Link& link, const wire::Goodbye& message, Now now);
+
+  [[nodiscard]] bool acceptable(Link& link, const wire::Hello& hello);
+  // Of two connections to one node, the same one stays on both sides.
+  void drop_duplicates(Link& link);
+  void learn(const std::vector<wire::Member>& facts);
+
+  void push_all(Now now);
+  void push(Link& link, Now now);
+  void send_due(Now now, bool ready);
+  void pull_missing(Now now);
+  void dial_missing(Now now);
+  void drop_silent(Now now);
+  void due(std::uint64_t at_us) { next_due_us_ = std::min(next_due_us_, at_us); }
+  [[nodiscard]] std::uint64_t backoff_us(std::uint64_t failures);
+  [[nodiscard]] std::uint64_t random();
+
+  Group& group_;
+  const Config& config_;
+  std::uint64_t node_;
+  std::optional<Origin> previous_;
+  Members members_;
+  bool members_changed_ = true;
+  std::map<ConnectionId, Link> links_;
+  std::map<std::string, DialState> dials_;
+  std::set<std::string> own_addresses_;  // that turned out to be ourselves
+  DialId last_dial_ = 0;
+  std::map<Origin, PullState> pulls_;
+  std::deque<Run> recent_own_;
+  std::size_t recent_own_bytes_ = 0;
+  std::set<std::uint64_t> cut_;
+  bool cut_all_ = false;
+  bool stopping_ = false;
+  bool ready_ = false;
+  bool needs_bootstrap_ = false;
+  std::optional<VersionVector> join_goal_;
+  std::set<std::string> conflicts_;
+  std::map<std::uint64_t, VersionVector> last_durable_;  // by node, over connections
+  std::vector<DigestQuestion> digest_questions_;
+  std::vector<DigestAnswer> digest_answers_;
+  std::uint64_t random_state_;
+  std::uint64_t next_due_us_ = 0;
+  bool wants_tick_ = true;
+
+  // Gathered since the last collect.
+  std::vector<Send> sends_;
+  std::vector<Dial> new_dials_;
+  std::vector<Close> closes_;
+  std::vector<Event> events_;
+};
+
+}  // namespace starling::replica
