@@ -168,9 +168,8 @@ std::expected<Group::Executed, wire::Error> Group::execute(const wire::Request& 
     entry.op_id = request.op_id;
     entry.outcome = encode_results(executed.results);
   }
-  const OriginStream before = stream;
-  const std::string bytes = encode_entry(entry, stream);
-  record_.add(self_, entry.first, entry.last(), bytes, before);
+  record_.expect(self_, entry.first, stream);
+  record_.add(entry.last(), encode_entry(entry, stream));
   apply(entry);
   executed.last = entry.dot(entry.ops.size() - 1);
   return executed;
@@ -270,7 +269,8 @@ Group::Admitted Group::admit_one(Run run, std::uint64_t unix_ms) {
       }
       return hold(std::move(run));
     }
-    record_.add(origin, reader.first(), reader.last(), reader.bytes(), stream);
+    record_.expect(origin, reader.first(), stream);
+    record_.add(reader.last(), reader.bytes());
     advance_stream(stream, *parsed, reader.bytes());
     origins_.intern(origin);
     clock_.observe(parsed->entry.hlc, unix_ms);

@@ -7,8 +7,8 @@ constexpr std::uint8_t record_version = 0;
 
 }  // namespace
 
-void Record::add(const Origin& origin, std::uint64_t first, std::uint64_t last,
-                 std::string_view entry, const OriginStream& before) {
+void Record::expect(const Origin& origin, std::uint64_t first, const OriginStream& before) {
+  constexpr std::size_t run_overhead = 64;
   if (runs_.empty() || runs_.back().origin != origin || runs_.back().last + 1 != first) {
     Run run;
     run.origin = origin;
@@ -16,8 +16,11 @@ void Record::add(const Origin& origin, std::uint64_t first, std::uint64_t last,
     run.hash_before = before.hash;
     run.deps_before = before.deps;
     runs_.push_back(std::move(run));
-    bytes_ += 64;
+    bytes_ += run_overhead;
   }
+}
+
+void Record::add(std::uint64_t last, std::string_view entry) {
   Run& run = runs_.back();
   run.last = last;
   put_bytes(run.entries, entry);

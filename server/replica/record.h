@@ -14,9 +14,9 @@ namespace starling::replica {
 // Consecutive entries of one origin share a run. A record has no dot and no meaning to peers.
 class Record {
  public:
-  // `before` is the stream of the entry's origin just before it.
-  void add(const Origin& origin, std::uint64_t first, std::uint64_t last, std::string_view entry,
-           const OriginStream& before);
+  // The next entry will begin at dot `first` of `origin`, whose stream is `before`; then `add` it.
+  void expect(const Origin& origin, std::uint64_t first, const OriginStream& before);
+  void add(std::uint64_t last, std::string_view entry);
 
   [[nodiscard]] bool empty() const { return runs_.empty(); }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }

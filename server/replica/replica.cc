@@ -274,6 +274,7 @@ Effects Replica::Impl::end_tick(Now now) {
   effects.events.insert(effects.events.begin(), std::make_move_iterator(events_.begin()),
                         std::make_move_iterator(events_.end()));
   events_.clear();
+  group_.tables().evict();
   std::erase_if(pinned_, [&](const auto& pin) {
     return pin.second.used_us + idle_cut_us < now.monotonic_us;
   });

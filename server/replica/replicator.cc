@@ -277,16 +277,20 @@ void Replicator::on(Link& link, const wire::Hello& message, Now now) {
       static_cast<std::int64_t>(message.clock_ms) - static_cast<std::int64_t>(now.unix_ms);
   last_durable_[link.node] = link.durable;
   link.credit = receive_window;
-  link.cursor = message.applied.at(group_.self());
+  link.cursor = link.confirmed = message.applied.at(group_.self());
   link.cursor_moved_us = now.monotonic_us;
   learn(message.members);
   event(Severity::info, "connected to " + link.name);
-  // A joiner is done when it has what its first contact had (R5.7). Between two fresh nodes that
-  // name each other there is nothing to wait for.
-  if (!join_goal_) {
-    join_goal_ = message.applied;
-  }
+  consider_join_goal(message.ready || message.applied.empty(), message.applied);
   drop_duplicates(link);
+}
+
+// A joiner is done when it has what its first ready contact had (R5.7). Two fresh nodes that name
+// each other have nothing to wait for.
+void Replicator::consider_join_goal(bool good, const VersionVector& applied) {
+  if (good && !join_goal_) {
+    join_goal_ = applied;
+  }
 }
 
 void Replicator::drop_duplicates(Link& link) {
@@ -388,6 +392,7 @@ void Replicator::on(Link& link, const wire::Heartbeat& message, Now now) {
   link.durable = message.durable;
   last_durable_[link.node] = link.durable;
   link.ready = message.ready;
+  consider_join_goal(message.ready, message.applied);
   link.clock_skew_ms =
       static_cast<std::int64_t>(message.clock_ms) - static_cast<std::int64_t>(now.unix_ms);
   link.members_hash = message.members_hash;
@@ -422,8 +427,9 @@ void Replicator::push(Link& link, Now now) {
   const std::uint64_t patience_us = std::max<std::uint64_t>(
       second_us, 10'000 * static_cast<std::uint64_t>(config_.heartbeat_interval.count()));
   const std::uint64_t has = link.applied.at(self);
-  if (has >= link.cursor) {
-    link.cursor = has;
+  if (has > link.confirmed || has >= link.cursor) {
+    link.confirmed = has;
+    link.cursor = std::max(link.cursor, has);
     link.cursor_moved_us = now.monotonic_us;
   } else if (now.monotonic_us > link.cursor_moved_us + patience_us) {
     link.cursor = has;
@@ -451,9 +457,6 @@ void Replicator::push(Link& link, Now now) {
     }
     const std::uint64_t last = run->last;
     link.sent_bytes += run->entries.size();
-    if (link.cursor == has) {
-      link.cursor_moved_us = now.monotonic_us;
-    }
     link.cursor = last;
     link.last_sent_us = now.monotonic_us;
     say(link.connection, wire::Push{std::move(*run), false});

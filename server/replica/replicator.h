@@ -39,6 +39,7 @@ struct Link {
 
   // Pushing our own entries: all up to `cursor` are on their way.
   std::uint64_t cursor = 0;
+  std::uint64_t confirmed = 0;  // what it has told us it has
   std::uint64_t cursor_moved_us = 0;
   std::uint64_t sent_bytes = 0;
   std::uint64_t acknowledged_bytes = 0;
@@ -136,6 +137,7 @@ class Replicator {
   // Of two connections to one node, the same one stays on both sides.
   void drop_duplicates(Link& link);
   void learn(const std::vector<wire::Member>& facts);
+  void consider_join_goal(bool good, const VersionVector& applied);
 
   void push_all(Now now);
   void push(Link& link, Now now);
