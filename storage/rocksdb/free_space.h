@@ -1,0 +1,36 @@
+// How much room the disk has left, asked rarely and answered cheaply.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+namespace starling {
+
+// The reserve exists because RocksDB must never meet a full disk: Debian's build aborts (R2.4).
+//   free < reserve      low: client writes are refused, checkpoints still run, so that the log can
+//                       be truncated
+//   free < reserve / 4  exhausted: the store itself writes nothing more
+// May be called from any thread.
+class FreeSpace {
+ public:
+  // Without a reserve: 1 % of the disk, at most 64 MiB, at least 16 MiB.
+  FreeSpace(std::filesystem::path directory, std::optional<std::uint64_t> reserve_bytes);
+
+  [[nodiscard]] bool low() const { return free_bytes() < reserve_bytes_; }
+  [[nodiscard]] bool exhausted() const { return free_bytes() < reserve_bytes_ / 4; }
+  [[nodiscard]] std::uint64_t reserve_bytes() const { return reserve_bytes_; }
+  // A write failed: the last answer is worth nothing.
+  void ask_again() { next_question_ns_ = 0; }
+
+ private:
+  [[nodiscard]] std::uint64_t free_bytes() const;
+
+  std::filesystem::path directory_;
+  std::uint64_t reserve_bytes_;
+  mutable std::atomic<std::int64_t> next_question_ns_{0};
+  mutable std::atomic<std::uint64_t> free_bytes_{UINT64_MAX};
+};
+
+}  // namespace starling
