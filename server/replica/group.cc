@@ -8,33 +8,33 @@
 namespace starling::replica {
 namespace {
 
-// Results of writes are few and small: enough for a retry to be answered as the first time.
-std::string encode_results(const std::vector<wire::Result>& results) {
+// What the writes of a request were answered, so that a retry gets the same: numbers and OKs. Reads
+// are not kept; a retry reads anew.
+std::string encode_results(const std::vector<wire::Command>& commands,
+                           const std::vector<wire::Result>& results) {
   std::string out;
-  for (const wire::Result& result : results) {
-    if (const auto* integer = std::get_if<std::int64_t>(&result)) {
+  for (std::size_t i = 0; i < commands.size(); ++i) {
+    if (!wire::is_write(commands[i].code)) {
+      continue;
+    }
+    if (const auto* integer = std::get_if<std::int64_t>(&results[i])) {
       put_u8(out, 2);
       put_signed(out, *integer);
     } else {
-      put_u8(out, std::holds_alternative<wire::Ok>(result) ? 1 : 0);
+      put_u8(out, 1);
     }
   }
   return out;
 }
 
-std::vector<wire::Result> decode_results(std::string_view bytes) {
+std::deque<wire::Result> decode_results(std::string_view bytes) {
   ByteReader in(bytes);
-  std::vector<wire::Result> results;
+  std::deque<wire::Result> results;
   while (in.ok() && !in.at_end()) {
-    switch (in.u8()) {
-      case 1:
-        results.emplace_back(wire::Ok{});
-        break;
-      case 2:
-        results.emplace_back(static_cast<std::int64_t>(in.signed_varint()));
-        break;
-      default:
-        results.emplace_back(wire::Nil{});
+    if (in.u8() == 2) {
+      results.emplace_back(saturate(in.signed_varint()));
+    } else {
+      results.emplace_back(wire::Ok{});
     }
   }
   return results;
@@ -130,9 +130,7 @@ std::expected<Group::Executed, wire::Error> Group::execute(const wire::Request& 
       return std::unexpected(wire::Error{wire::ErrorCode::storage, known.error().message});
     }
     if (*known) {
-      executed.results = decode_results((*known)->outcome);
-      executed.repeated = true;
-      return executed;
+      return repeat(request, **known);
     }
   }
   OriginStream& stream = streams_[self_];
@@ -166,12 +164,33 @@ std::expected<Group::Executed, wire::Error> Group::execute(const wire::Request& 
   }
   if (request.op_id) {
     entry.op_id = request.op_id;
-    entry.outcome = encode_results(executed.results);
+    entry.outcome = encode_results(request.commands, executed.results);
   }
   record_.expect(self_, entry.first, stream);
   record_.add(entry.last(), encode_entry(entry, stream));
   apply(entry);
   executed.last = entry.dot(entry.ops.size() - 1);
+  return executed;
+}
+
+// The answers of the first time for what was written, fresh ones for what is read.
+std::expected<Group::Executed, wire::Error> Group::repeat(const wire::Request& request,
+                                                          const OpOutcome& outcome) {
+  Executed executed;
+  executed.repeated = true;
+  auto written = decode_results(outcome.outcome);
+  Transaction reading(tables_, self_, 1, 0, applied_);
+  for (const wire::Command& command : request.commands) {
+    if (!wire::is_write(command.code)) {
+      executed.results.push_back(run_command(reading, command, limits_.commands));
+    } else if (!written.empty()) {
+      executed.results.push_back(std::move(written.front()));
+      written.pop_front();
+    } else {
+      return std::unexpected(wire::Error{wire::ErrorCode::bad_request,
+                                         "this op id was used for another request before"});
+    }
+  }
   return executed;
 }
 
@@ -337,6 +356,11 @@ Group::Written Group::take_record() {
     written.own = runs.front();
   }
   record_ = Record{};
+  // Bounded: beyond this, D moves in larger steps.
+  constexpr std::size_t max_unsynced = 4096;
+  if (unsynced_.size() == max_unsynced) {
+    unsynced_.pop_back();
+  }
   unsynced_.emplace_back(written.position, applied_);
   return written;
 }

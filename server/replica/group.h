@@ -106,6 +106,8 @@ class Group {
   Admitted admit_one(Run run, std::uint64_t unix_ms);
   void apply(const Entry& entry);
   void remember(const Entry& entry);
+  [[nodiscard]] std::expected<Executed, wire::Error> repeat(const wire::Request& request,
+                                                            const OpOutcome& outcome);
   [[nodiscard]] StoreResult<std::optional<OpOutcome>> outcome_of(const OpId& id,
                                                                  std::uint64_t unix_ms) const;
 
