@@ -351,9 +351,10 @@ Group::Written Group::take_record() {
   written.position = ++log_end_;
   written.bytes = record_.encode();
   log_.add(written.position, record_);
-  const auto& runs = record_.runs();
-  if (!runs.empty() && runs.size() == 1 && runs.front().origin == self_) {
-    written.own = runs.front();
+  for (const Run& run : record_.runs()) {
+    if (run.origin == self_) {
+      written.own.push_back(run);
+    }
   }
   record_ = Record{};
   // Bounded: beyond this, D moves in larger steps.

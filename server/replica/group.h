@@ -73,7 +73,7 @@ class Group {
   struct Written {
     std::uint64_t position = 0;
     std::string bytes;
-    std::optional<Run> own;  // what this origin wrote, if one run holds it all
+    std::vector<Run> own;  // what this origin wrote
   };
   [[nodiscard]] Written take_record();
   // The log is durable up to `position`: D moves (R1.5).

@@ -9,7 +9,10 @@ constexpr std::uint8_t record_version = 0;
 
 void Record::expect(const Origin& origin, std::uint64_t first, const OriginStream& before) {
   constexpr std::size_t run_overhead = 64;
-  if (runs_.empty() || runs_.back().origin != origin || runs_.back().last + 1 != first) {
+  const bool follows = !runs_.empty() && runs_.back().origin == origin &&
+                       runs_.back().last + 1 == first &&
+                       runs_.back().entries.size() < max_run_bytes;
+  if (!follows) {
     Run run;
     run.origin = origin;
     run.first = first;

@@ -10,6 +10,10 @@
 
 namespace starling::replica {
 
+// A run is cut when it reaches this, so that one run always fits one frame (an entry never exceeds
+// max_entry_size).
+inline constexpr std::size_t max_run_bytes = 1u << 20;
+
 // Runs in the order in which their entries were applied, so that replay meets every dependency.
 // Consecutive entries of one origin share a run. A record has no dot and no meaning to peers.
 class Record {

@@ -63,6 +63,7 @@ class Replica::Impl {
   Effects end_tick(Now now);
 
   [[nodiscard]] bool wants_tick() const { return wants_tick_ || replicator_->wants_tick(); }
+  [[nodiscard]] bool tick_full() const { return group_.record_bytes() >= tick_bytes; }
   [[nodiscard]] View view(Now now) const;
   [[nodiscard]] std::string status_json(Now now) const { return status(now, nullptr); }
   [[nodiscard]] std::vector<std::string> client_addresses() const;
@@ -254,8 +255,8 @@ Effects Replica::Impl::end_tick(Now now) {
   retry_waiting(now);
   if (group_.has_record()) {
     auto written = group_.take_record();
-    if (written.own) {
-      replicator_->wrote(std::move(*written.own));
+    for (Run& own : written.own) {
+      replicator_->wrote(std::move(own));
     }
     effects.record = LogWrite{written.position, std::move(written.bytes)};
     effects.sync_first = config_.sync == SyncMode::always;
@@ -906,6 +907,7 @@ std::expected<std::unique_ptr<Replica>, StoreError> Replica::open(Store& store, 
 void Replica::step(Input input, Now now) { impl_->step(std::move(input), now); }
 Effects Replica::end_tick(Now now) { return impl_->end_tick(now); }
 bool Replica::wants_tick() const { return impl_->wants_tick(); }
+bool Replica::tick_full() const { return impl_->tick_full(); }
 View Replica::view(Now now) const { return impl_->view(now); }
 std::string Replica::status_json(Now now) const { return impl_->status_json(now); }
 std::vector<std::string> Replica::client_addresses() const { return impl_->client_addresses(); }

@@ -91,6 +91,8 @@ class Replica {
   [[nodiscard]] Effects end_tick(Now now);
   // Something happened since the last end_tick that wants one.
   [[nodiscard]] bool wants_tick() const;
+  // The tick has taken in as much as one record should hold: end it before the next step (R1.4).
+  [[nodiscard]] bool tick_full() const;
 
   [[nodiscard]] View view(Now now) const;
   [[nodiscard]] std::string status_json(Now now) const;
