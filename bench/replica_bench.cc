@@ -1,9 +1,9 @@
 // What one command costs in the core, without sockets: execute, tick, encode, append to a log in
-// memory. Question: how far is the core from the budget of a Redis-speed node (about 2 µs of CPU per
-// command for everything)?
-#include <benchmark/benchmark.h>
-
+// memory. Question: how far is the core from the budget of a Redis-speed node (about 2 µs of CPU
+// per command for everything)?
 #include <string>
+
+#include <benchmark/benchmark.h>
 
 #include "server/replica/replica.h"
 #include "storage/memory_store.h"
