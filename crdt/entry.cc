@@ -250,6 +250,9 @@ class EntryParser {
     VersionVector changed = dots();
     if ((header->flags & has_seals) != 0) {
       changed = with_seals(std::move(changed));
+      if (changed.seals().empty()) {
+        in_.fail();
+      }
     }
     // What an entry knows of its own origin is everything before it, no more.
     if (changed.covers({origin_, 1}) || header->op_count > UINT64_MAX - stream_.n ||

@@ -1,5 +1,6 @@
 #include "crdt/string.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -87,15 +88,22 @@ std::optional<DoubleDouble> parse_decimal(std::string_view text) {
 }
 
 std::string format_real(const DoubleDouble& value) {
-  std::array<char, 512> buffer{};  // 309 digits, a point, 17 decimals
-  const auto [end, error] =
-      std::to_chars(buffer.data(), buffer.data() + buffer.size(),
-                    static_cast<long double>(value.hi) + value.lo, std::chars_format::fixed, 17);
-  std::string out(buffer.data(), error == std::errc{} ? end : buffer.data());
-  out.erase(out.find_last_not_of('0') + 1);
-  if (out.ends_with('.')) {
-    out.pop_back();
+  constexpr std::ptrdiff_t max_decimals = 17;
+  std::array<char, 1100> buffer{};  // 309 digits before the point or 1074 behind it
+  char* const begin = buffer.data();
+  char* end = std::to_chars(begin, begin + buffer.size(), value.hi, std::chars_format::fixed).ptr;
+  if (end - std::find(begin, end, '.') > max_decimals + 1) {
+    end = std::to_chars(begin, begin + buffer.size(), value.hi, std::chars_format::fixed,
+                        static_cast<int>(max_decimals))
+              .ptr;
+    while (end[-1] == '0') {
+      --end;
+    }
+    if (end[-1] == '.') {
+      --end;
+    }
   }
+  std::string out(begin, end);
   return out == "-0" ? "0" : out;
 }
 

@@ -41,7 +41,8 @@ class StringView {
 // The same in double-double, as exactly as the platform reads it, so that 0.1 and 0.2 add up to 0.3
 // as they do in Redis.
 [[nodiscard]] std::optional<DoubleDouble> parse_decimal(std::string_view text);
-// As Redis prints a float: at most 17 decimals, no trailing zeros, never an exponent.
+// As Redis prints a float: at most 17 decimals, no trailing zeros, never an exponent. Rounded here
+// to the nearest double, once (R3.3), and printed with the fewest digits that mean it.
 [[nodiscard]] std::string format_real(const DoubleDouble& value);
 [[nodiscard]] inline std::string format_real(double value) {
   return format_real(DoubleDouble{value, 0});

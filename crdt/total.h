@@ -53,6 +53,7 @@ struct Total {
 
   static Total of(std::int64_t units) { return {units, {}}; }
   static Total of_real(double value) { return {0, {value, 0}}; }
+  static Total of_real(const DoubleDouble& value) { return {0, value}; }
 
   [[nodiscard]] bool has_real() const { return real.hi != 0 || real.lo != 0; }
 

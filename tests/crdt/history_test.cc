@@ -70,7 +70,7 @@ void random_string_command(History& history, Replica& replica, Dice& dice) {
       return replica.del(k);
     case 4: {
       const auto quarters = static_cast<std::int64_t>(dice.below(9)) - 4;
-      if (replica.incr_float(k, static_cast<double>(quarters) / 4)) {
+      if (replica.incr_float(k, std::to_string(static_cast<double>(quarters) / 4))) {
         history.did(replica, Verb::increase, k).quarters = quarters;
       }
       return;

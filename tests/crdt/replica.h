@@ -80,8 +80,8 @@ class Replica {
   bool incr(const std::string& key, std::int64_t delta = 1) {
     return add(base(key), totals(key), Total::of(delta), true);
   }
-  bool incr_float(const std::string& key, double delta) {
-    return add(base(key), totals(key), Total::of_real(delta), false);
+  bool incr_float(const std::string& key, const std::string& delta) {
+    return add(base(key), totals(key), Total::of_real(parse_decimal(delta).value()), false);
   }
   // DEL of a key of any type: a kill of the key's scope plus a reset of each counter in it (R3.6).
   void del(const std::string& key) {
@@ -124,8 +124,9 @@ class Replica {
   bool hincr(const std::string& key, const std::string& field, std::int64_t delta = 1) {
     return add(base(key, field), totals(key, field), Total::of(delta), true);
   }
-  bool hincr_float(const std::string& key, const std::string& field, double delta) {
-    return add(base(key, field), totals(key, field), Total::of_real(delta), false);
+  bool hincr_float(const std::string& key, const std::string& field, const std::string& delta) {
+    return add(base(key, field), totals(key, field), Total::of_real(parse_decimal(delta).value()),
+               false);
   }
 
   // -- reads --
