@@ -153,7 +153,7 @@ class Execution {
     const auto walked =
         tx_.for_each(key_, first, last, [&](const CellName&, const CellValue& value) {
           left = is_present(value);
-          return !left;
+          return left ? Tables::Walk::stop : Tables::Walk::on;
         });
     if (!walked) {
       return storage_error(walked.error());
@@ -359,7 +359,7 @@ class Execution {
     const auto walked = tx_.for_each(key_, CellKind::set_element, CellKind::set_element,
                                      [&](const CellName& name, const CellValue&) {
                                        members.push_back(name.subkey);
-                                       return true;
+                                       return Tables::Walk::on;
                                      });
     if (!walked) {
       return storage_error(walked.error());
@@ -454,7 +454,7 @@ class Execution {
                                        } else {
                                          field.base = std::get<DottedCell>(value);
                                        }
-                                       return true;
+                                       return Tables::Walk::on;
                                      });
     if (!walked) {
       return storage_error(walked.error());
@@ -545,50 +545,37 @@ class Execution {
 
 StoreResult<std::vector<TypePresence>> present_types(Transaction& transaction,
                                                      const ObjectKey& key) {
-  struct Kinds {
-    ObjectType type;
-    CellKind first;
-    CellKind last;
-  };
-  static constexpr Kinds all[] = {
-      {ObjectType::string, CellKind::string_register, CellKind::string_totals},
-      {ObjectType::mv_register, CellKind::mv_register, CellKind::mv_register},
-      {ObjectType::flag, CellKind::flag, CellKind::flag},
-      {ObjectType::set, CellKind::set_element, CellKind::set_element},
-      {ObjectType::hash, CellKind::hash_field, CellKind::hash_totals},
-  };
+  // One walk: headers come first, then the cells of one type after the other. The first visible
+  // cell of a kind is enough.
+  std::map<ObjectType, Hlc> headers;
+  std::map<ObjectType, Hlc> oldest;
+  const auto walked = transaction.for_each(
+      key, CellKind{0}, CellKind{0xFF}, [&](const CellName& name, const CellValue& value) {
+        if (!is_present(value)) {
+          return Tables::Walk::on;
+        }
+        if (name.kind == CellKind::header) {
+          if (!name.subkey.empty()) {
+            headers[static_cast<ObjectType>(name.subkey[0])] =
+                std::get<DottedCell>(value).winner()->hlc;
+          }
+          return Tables::Walk::on;
+        }
+        Hlc hlc = 0;
+        if (!is_totals(name.kind)) {
+          const auto siblings = std::get<DottedCell>(value).siblings();
+          hlc = std::ranges::min(siblings, {}, &Sibling::hlc).hlc;
+        }
+        oldest.try_emplace(object_type(name.kind), hlc);
+        return Tables::Walk::next_kind;
+      });
+  if (!walked) {
+    return std::unexpected(walked.error());
+  }
   std::vector<TypePresence> present;
-  for (const Kinds& kinds : all) {
-    Hlc oldest = std::numeric_limits<Hlc>::max();
-    bool live = false;
-    const auto walked = transaction.for_each(
-        key, kinds.first, kinds.last, [&](const CellName& name, const CellValue& value) {
-          if (!is_present(value)) {
-            return true;
-          }
-          live = true;
-          if (is_totals(name.kind)) {
-            oldest = 0;
-            return false;
-          }
-          for (const Sibling& sibling : std::get<DottedCell>(value).siblings()) {
-            oldest = std::min(oldest, sibling.hlc);
-          }
-          return false;
-        });
-    if (!walked) {
-      return std::unexpected(walked.error());
-    }
-    if (!live) {
-      continue;
-    }
-    const auto header =
-        transaction.read({key, {CellKind::header, std::string(1, static_cast<char>(kinds.type))}});
-    if (!header) {
-      return std::unexpected(header.error());
-    }
-    const Sibling* created = std::get<DottedCell>(**header).winner();
-    present.push_back({kinds.type, created != nullptr ? created->hlc : oldest});
+  for (const auto& [type, hlc] : oldest) {
+    const auto header = headers.find(type);
+    present.push_back({type, header != headers.end() ? header->second : hlc});
   }
   std::ranges::sort(present, [](const TypePresence& a, const TypePresence& b) {
     return std::pair(a.created, a.type) > std::pair(b.created, b.type);

@@ -132,11 +132,11 @@ std::string Explainer::seen_phrase(const Dot& dot) const {
 
 StoreResult<std::vector<Explainer::Cell>> Explainer::cells(const ObjectKey& key) {
   std::vector<Cell> cells;
-  const auto walked = group_.tables().for_each(key, CellKind{0}, CellKind{0xFF},
-                                               [&](const CellName& name, const CellValue& value) {
-                                                 cells.push_back({name, value});
-                                                 return cells.size() < max_cells_shown;
-                                               });
+  const auto walked = group_.tables().for_each(
+      key, CellKind{0}, CellKind{0xFF}, [&](const CellName& name, const CellValue& value) {
+        cells.push_back({name, value});
+        return cells.size() < max_cells_shown ? Tables::Walk::on : Tables::Walk::stop;
+      });
   if (!walked) {
     return std::unexpected(walked.error());
   }

@@ -10,8 +10,6 @@ namespace starling::replica {
 namespace {
 
 constexpr std::uint16_t group = 0;
-constexpr CellKind first_kind{0};
-constexpr CellKind last_kind{0xFF};
 
 std::string kind_prefix(const ObjectKey& object, CellKind kind) {
   std::string prefix = encode_object_prefix(group, object);
@@ -245,68 +243,108 @@ StoreResult<void> Tables::for_each(const ObjectKey& object, CellKind first, Cell
 }
 
 // Walks the names of all layers and, for a large object, of the state, in step.
-StoreResult<void> Tables::merge_layers(const ObjectKey& object, CellKind first, CellKind last,
-                                       const Visit& visit) {
-  struct Walk {
-    Layer::Cells::const_iterator at;
-    Layer::Cells::const_iterator end;
-  };
-  std::vector<Walk> walks;
-  const auto add = [&](const Layer& layer) {
+class MergedNames {
+ public:
+  void add(const Layer& layer, const ObjectKey& object, CellKind first) {
     if (const Layer::Cells* cells = layer.object(object)) {
-      walks.push_back({cells->lower_bound({first, ""}), cells->end()});
+      layers_.push_back({cells, cells->lower_bound({first, ""})});
     }
-  };
-  add(live_);
-  if (frozen_) {
-    add(frozen_->cells);
   }
-  add(clean_);
-  std::unique_ptr<Cut> cut;
-  std::unique_ptr<RowIterator> rows;
-  if (!known_complete(object)) {
-    cut = store_.cut();
-    rows = cut->scan(kind_prefix(object, first), prefix_end(encode_object_prefix(group, object)));
+  void add_state(const Store& store, const ObjectKey& object) {
+    object_ = &object;
+    cut_ = store.cut();
   }
-  const auto state_name = [&]() -> std::optional<CellName> {
-    if (rows == nullptr || !rows->valid()) {
-      return std::nullopt;
+
+  // Goes to the first name of this kind or a later one.
+  void seek(CellKind kind) {
+    for (Position& layer : layers_) {
+      layer.at = layer.cells->lower_bound({kind, ""});
     }
-    const auto key = decode_cell_key(rows->key());
-    return key ? std::optional(key->cell) : std::nullopt;
+    if (cut_ != nullptr) {
+      rows_ = cut_->scan(kind_prefix(*object_, kind),
+                         prefix_end(encode_object_prefix(group, *object_)));
+      read_row();
+    }
+  }
+
+  // The smallest name, and a step past it in every layer; a caller may then rewrite that cell.
+  std::optional<CellName> next() {
+    std::optional<CellName> least = stored_;
+    for (const Position& layer : layers_) {
+      if (layer.at != layer.cells->end() && (!least || layer.at->first < *least)) {
+        least = layer.at->first;
+      }
+    }
+    if (!least) {
+      return least;
+    }
+    for (Position& layer : layers_) {
+      if (layer.at != layer.cells->end() && layer.at->first == *least) {
+        ++layer.at;
+      }
+    }
+    if (stored_ == least) {
+      rows_->next();
+      read_row();
+    }
+    return least;
+  }
+
+  [[nodiscard]] StoreResult<void> status() const {
+    return rows_ == nullptr ? StoreResult<void>{} : rows_->status();
+  }
+
+ private:
+  struct Position {
+    const Layer::Cells* cells;
+    Layer::Cells::const_iterator at;
   };
 
-  auto stored = state_name();
-  for (;;) {
-    std::optional<CellName> next = stored;
-    for (const Walk& walk : walks) {
-      if (walk.at != walk.end && (!next || walk.at->first < *next)) {
-        next = walk.at->first;
+  void read_row() {
+    stored_.reset();
+    if (rows_->valid()) {
+      if (auto key = decode_cell_key(rows_->key())) {
+        stored_ = std::move(key->cell);
       }
     }
-    if (!next || next->kind > last) {
-      break;
-    }
-    // Step past the name in every layer before reading: reading may rewrite a live cell in place,
-    // which keeps iterators to other cells good.
-    for (Walk& walk : walks) {
-      if (walk.at != walk.end && walk.at->first == *next) {
-        ++walk.at;
-      }
-    }
-    if (stored == next) {
-      rows->next();
-      stored = state_name();
-    }
-    const auto value = read_single({object, *next});
+  }
+
+  SmallVector<Position, 3> layers_;
+  const ObjectKey* object_ = nullptr;
+  std::unique_ptr<Cut> cut_;
+  std::unique_ptr<RowIterator> rows_;
+  std::optional<CellName> stored_;
+};
+
+StoreResult<void> Tables::merge_layers(const ObjectKey& object, CellKind first, CellKind last,
+                                       const Visit& visit) {
+  MergedNames names;
+  names.add(live_, object, first);
+  if (frozen_) {
+    names.add(frozen_->cells, object, first);
+  }
+  names.add(clean_, object, first);
+  if (!known_complete(object)) {
+    names.add_state(store_, object);
+    names.seek(first);
+  }
+  for (auto name = names.next(); name && name->kind <= last; name = names.next()) {
+    const auto value = read_single({object, *name});
     if (!value) {
       return std::unexpected(value.error());
     }
-    if (!is_empty(**value) && !visit(*next, **value)) {
+    if (is_empty(**value)) {
+      continue;
+    }
+    const Walk walk = visit(*name, **value);
+    if (walk == Walk::stop) {
       return {};
     }
+    if (walk == Walk::next_kind) {
+      names.seek(static_cast<CellKind>(static_cast<std::uint8_t>(name->kind) + 1));
+    }
   }
-  return rows == nullptr ? StoreResult<void>{} : rows->status();
+  return names.status();
 }
 
 // ---------------------------------------------------------------- changing

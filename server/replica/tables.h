@@ -79,9 +79,9 @@ class Tables {
   // -- reading --
   // The whole cell, empty if there is none. The reference is good until the next call.
   [[nodiscard]] StoreResult<const CellValue*> read(const CellKey& key);
-  // Every stored cell of an object with a kind in [first, last], in key order. `visit` returns
-  // false to stop early.
-  using Visit = std::function<bool(const CellName&, const CellValue&)>;
+  // Every stored cell of an object with a kind in [first, last], in key order.
+  enum class Walk : std::uint8_t { on, next_kind, stop };
+  using Visit = std::function<Walk(const CellName&, const CellValue&)>;
   [[nodiscard]] StoreResult<void> for_each(const ObjectKey& object, CellKind first, CellKind last,
                                            const Visit& visit);
 

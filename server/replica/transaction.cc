@@ -52,31 +52,37 @@ StoreResult<void> Transaction::for_each(const ObjectKey& object, CellKind first,
   const auto& cells = overlay == overlay_.end() ? nothing : overlay->second;
   const auto killed = killed_.find(object);
   auto mine = cells.lower_bound({first, ""});
-  bool wanted = true;
+  Tables::Walk walk = Tables::Walk::on;
+  CellKind skipped{0};  // cells of this kind are not wanted any more
+  const auto show = [&](const CellName& name, const CellValue& value) {
+    if (name.kind != skipped && !is_empty(value)) {
+      walk = visit(name, value);
+      skipped = walk == Tables::Walk::next_kind ? name.kind : CellKind{0};
+    }
+    return walk == Tables::Walk::stop ? walk : Tables::Walk::on;
+  };
   const auto show_mine_before = [&](const CellName* name) {
-    for (; wanted && mine != cells.end() && mine->first.kind <= last &&
+    for (; walk != Tables::Walk::stop && mine != cells.end() && mine->first.kind <= last &&
            (name == nullptr || mine->first < *name);
          ++mine) {
-      wanted = is_empty(mine->second) || visit(mine->first, mine->second);
+      show(mine->first, mine->second);
     }
   };
   const auto below =
       tables_.for_each(object, first, last, [&](const CellName& name, const CellValue& value) {
         show_mine_before(&name);
-        if (!wanted) {
-          return false;
+        if (walk == Tables::Walk::stop) {
+          return walk;
         }
         if (mine != cells.end() && mine->first == name) {
-          return true;  // shown in its turn
+          return Tables::Walk::on;  // shown in its turn
         }
         if (killed == killed_.end()) {
-          wanted = visit(name, value);
-          return wanted;
+          return show(name, value);
         }
         CellValue left = value;
         kill_value(left, killed->second);
-        wanted = is_empty(left) || visit(name, left);
-        return wanted;
+        return show(name, left);
       });
   if (!below) {
     return below;
@@ -151,10 +157,13 @@ StoreResult<void> Transaction::kill(const ObjectKey& object) {
   std::vector<CellName> totals;
   const auto found = for_each(object, CellKind{0}, CellKind{0xFF},
                               [&](const CellName& name, const CellValue& value) {
-                                if (is_totals(name.kind) && is_present(value)) {
+                                if (!is_totals(name.kind)) {
+                                  return Tables::Walk::next_kind;
+                                }
+                                if (is_present(value)) {
                                   totals.push_back(name);
                                 }
-                                return true;
+                                return Tables::Walk::on;
                               });
   if (!found) {
     return found;
