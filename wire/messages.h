@@ -88,7 +88,7 @@ struct PullNack {
 struct Ack {
   VersionVector applied;
   VersionVector durable;
-  std::uint64_t received_bytes = 0;  // of Push messages on this connection so far
+  std::uint64_t received_bytes = 0;  // of entries in Push messages on this connection so far
   std::uint64_t credit_bytes = 0;    // more that the sender may have under way
   friend bool operator==(const Ack&, const Ack&) = default;
 };

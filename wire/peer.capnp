@@ -98,7 +98,7 @@ struct PullNack {
 struct Ack {
   applied @0 :Data;
   durable @1 :Data;
-  receivedBytes @2 :UInt64;  # body bytes of Push messages on this connection so far
+  receivedBytes @2 :UInt64;  # of entries in Push messages on this connection so far
   creditBytes @3 :UInt64;    # more that the receiver of this Ack may have under way
 }
 

@@ -99,8 +99,8 @@ struct Encoder {
     return build_frame<Root>(size / 8 + 1, [&](auto root) {
       auto out = root.initPush();
       auto run = out.initRun(list_size(size));
-      std::ranges::copy(as_data(header), run.begin());
-      std::ranges::copy(as_data(entries), run.begin() + header.size());
+      std::memcpy(run.begin(), header.data(), header.size());
+      std::memcpy(run.begin() + header.size(), entries.data(), entries.size());
       out.setAnswersPull(push.answers_pull);
     });
   }

@@ -101,6 +101,28 @@ TEST_CASE("one message has one encoding") {
   }
 }
 
+TEST_CASE("the example in docs/client-protocol.md is what we send") {
+  const std::vector<std::uint8_t> documented = {0x78, 0, 0, 0, 0x6c, 0x1a, 0x23, 0xf0,  //
+                                                0,    0, 0, 0, 0x0e, 0,    0,    0,     //
+                                                0,    0, 0, 0, 1,    0,    1,    0,     //
+                                                2,    0, 0, 0, 0,    0,    0,    0,     //
+                                                0,    0, 0, 0, 2,    0,    3,    0,     //
+                                                1,    0, 0, 0, 0,    0,    0,    0,     //
+                                                0,    0, 0, 0, 0,    0,    0,    0,     //
+                                                0,    0, 0, 0, 0,    0,    0,    0,     //
+                                                0,    0, 0, 0, 0,    0,    0,    0,     //
+                                                1,    0, 0, 0, 0x27, 0,    0,    0,     //
+                                                4,    0, 0, 0, 2,    0,    2,    0,     //
+                                                1,    0, 0, 0, 0,    0,    0,    0,     //
+                                                0,    0, 0, 0, 0,    0,    0,    0,     //
+                                                5,    0, 0, 0, 0x0a, 0,    0,    0,     //
+                                                0,    0, 0, 0, 0,    0,    0,    0,     //
+                                                'k',  0, 0, 0, 0,    0,    0,    0};
+  const std::string sent =
+      encode(ClientMessage{Request{1, 0, {}, std::nullopt, {{CommandCode::get, 0, "k", {}, 0}}}});
+  CHECK(std::vector<std::uint8_t>(sent.begin(), sent.end()) == documented);
+}
+
 TEST_CASE("a push is encoded the same with and without its variant") {
   const Push push{RandomMessages(7).run(), true};
   CHECK(encode(push) == encode(PeerMessage{push}));

@@ -83,6 +83,7 @@ void decode_whatever(const std::string& body) {
 // Bodies of all kinds of messages.
 std::vector<std::string> samples(std::uint64_t seed) {
   std::vector<std::string> out;
+  out.reserve(std::variant_size_v<PeerMessage> + std::variant_size_v<ClientMessage>);
   RandomMessages random(seed);
   for (std::size_t kind = 0; kind < std::variant_size_v<PeerMessage>; ++kind) {
     out.push_back(encode(random.message<PeerMessage>(kind)).substr(frame_header_size));
