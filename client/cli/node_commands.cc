@@ -1,0 +1,339 @@
+// What is asked of a node rather than of a key: status, wait, partition, heal, why, explain,
+// health.
+#include <algorithm>
+#include <cstdio>
+#include <thread>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "client/cli/output.h"
+#include "client/cli/status_view.h"
+#include "client/cli/terminal.h"
+
+namespace starling::cli {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+using Json = nlohmann::ordered_json;
+
+Result<std::string> ask(Session& session, Command command, const CallOptions& options = {}) {
+  command.db = session.globals().db;
+  return session.client().call<std::string>(std::move(command), options);
+}
+
+Failure damaged_answer(std::string_view command, std::string why, const std::string& where) {
+  return {.exit = exit_failed,
+          .code = "protocol",
+          .what = fmt::format("{}: {}", command, why),
+          .where = where,
+          .cause = "kvctl and kvd are of different versions",
+          .advice = "use the same version of both"};
+}
+
+std::string padded(std::string_view text, std::size_t width) {
+  // Names may be UTF-8: count characters, not bytes.
+  const auto characters = static_cast<std::size_t>(std::ranges::count_if(
+      text, [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0u) != 0x80u; }));
+  return std::string(text) + std::string(width > characters ? width - characters : 0, ' ');
+}
+
+std::string styled_state(const std::string& state, std::size_t width) {
+  const Style style = state == "up" || state == "this node" ? Style::good
+                      : state == "cut"                      ? Style::warn
+                      : state == "left"                     ? Style::dim
+                                                            : Style::bad;
+  return styled(style, padded(state, width));
+}
+
+void print_status(const StatusView& view) {
+  print_line(
+      fmt::format("cluster {}, asked {}: {}", styled(Style::bold, escaped(view.cluster)),
+                  styled(Style::bold, escaped(view.name)),
+                  view.ready ? styled(Style::good, "ready") : styled(Style::bad, "not ready")));
+  for (const std::string& reason : view.reasons) {
+    print_line(fmt::format("  {}", escaped(reason)));
+  }
+  if (!view.digest.empty()) {
+    print_line(fmt::format("digest  {}{}", escaped(view.digest),
+                           view.cells >= 0 ? fmt::format("  over {} cells", view.cells) : ""));
+  }
+  std::size_t name_width = 6;
+  std::size_t client_width = 6;
+  for (const MemberView& member : view.members) {
+    name_width = std::max(name_width, member.name.size());
+    client_width = std::max(client_width, member.client.size());
+  }
+  print_line(styled(Style::dim,
+                    fmt::format("\n{}  {}  state      lags by  ahead by  heard       data",
+                                padded("member", name_width), padded("client", client_width))));
+  for (const MemberView& member : view.members) {
+    const std::string heard = member.self ? "-"
+                              : member.last_heard_ms < 0
+                                  ? "never"
+                                  : fmt::format("{} ms ago", member.last_heard_ms);
+    const bool equal = member.self || member.version_equal;
+    const std::string data = !member.reachable()                            ? "unknown"
+                             : !equal                                       ? "on its way"
+                             : member.digest.empty() || view.digest.empty() ? "equal version"
+                             : member.digest == view.digest                 ? "equal"
+                                                                            : "DIFFERENT";
+    print_line(fmt::format(
+        "{}  {}  {}  {:>7}  {:>8}  {:<10}  {}", padded(escaped(member.name), name_width),
+        padded(escaped(member.client), client_width),
+        styled_state(member.self ? "this node" : member.state, 9), member.behind_ops,
+        member.ahead_ops, heard, data == "DIFFERENT" ? styled(Style::bad, data) : data));
+  }
+}
+
+std::string names(const StatusView& view, bool (*pick)(const MemberView&)) {
+  std::string list;
+  for (const MemberView& member : view.members) {
+    if (pick(member)) {
+      list += (list.empty() ? "" : ", ") + member.name;
+    }
+  }
+  return list;
+}
+
+std::string laggards(const StatusView& view) {
+  std::string list;
+  for (const MemberView& member : view.members) {
+    if (member.self || !member.reachable()) {
+      continue;
+    }
+    const bool same_digest = member.digest == view.digest;
+    if (member.version_equal && same_digest) {
+      continue;
+    }
+    list += fmt::format("{}{}", list.empty() ? "" : "; ", member.name);
+    if (!member.version_equal) {
+      list += fmt::format(" (lacks {} ops of {}, has {} it lacks)", member.behind_ops, view.name,
+                          member.ahead_ops);
+    } else if (member.digest.empty()) {
+      list += " (has not told its digest yet)";
+    } else {
+      list += " (equal version, DIFFERENT digest)";
+    }
+  }
+  return list;
+}
+
+int change_links(Session& session, const Invocation& call, CommandCode code,
+                 std::string_view done) {
+  const Globals& globals = session.globals();
+  const auto reply = session.client().execute(
+      {{.code = code, .db = 0, .key = {}, .args = call.args, .number = 0}});
+  if (!reply) {
+    return fail(globals, session, call.command->name, reply.error());
+  }
+  if (globals.json) {
+    const auto* text = std::get_if<std::string>(&reply->values.front());
+    print_line(text != nullptr ? *text : Json{{"result", "ok"}, {"members", call.args}}.dump());
+    return exit_ok;
+  }
+  print_line(fmt::format(
+      "{} {}", done,
+      call.args.empty() ? "all members" : fmt::format("{}", fmt::join(call.args, ", "))));
+  return exit_ok;
+}
+
+// Any JSON as an indented tree.
+void print_tree(const Json& value, std::size_t indent) {
+  const std::string space(indent * 2, ' ');
+  const auto leaf = [](const Json& item) {
+    return item.is_string() ? escaped(item.get<std::string>()) : escaped(item.dump());
+  };
+  const auto is_leaf = [](const Json& item) {
+    return !item.is_structured() || item.empty() ||
+           (item.is_array() && item.dump().size() < 60 &&
+            std::ranges::none_of(item, [](const Json& part) { return part.is_object(); }));
+  };
+  if (value.is_object()) {
+    for (const auto& [name, item] : value.items()) {
+      if (is_leaf(item)) {
+        print_line(fmt::format("{}{}  {}", space, styled(Style::dim, escaped(name)), leaf(item)));
+      } else {
+        print_line(fmt::format("{}{}", space, styled(Style::accent, escaped(name))));
+        print_tree(item, indent + 1);
+      }
+    }
+    return;
+  }
+  for (const Json& item : value) {
+    if (is_leaf(item)) {
+      print_line(fmt::format("{}- {}", space, leaf(item)));
+    } else {
+      print_line(space + "-");
+      print_tree(item, indent + 1);
+    }
+  }
+}
+
+int explain_key(Session& session, const Invocation& call, CommandCode code, bool sentences) {
+  const Globals& globals = session.globals();
+  const auto answer =
+      ask(session, {.code = code, .db = 0, .key = call.args.front(), .args = {}, .number = 0});
+  if (!answer) {
+    return fail(globals, session, call.command->name, answer.error());
+  }
+  const Json document = Json::parse(*answer, nullptr, false);
+  if (document.is_discarded()) {
+    return fail(globals, damaged_answer(call.command->name, "the node's answer is not JSON",
+                                        session.where()));
+  }
+  const bool nothing =
+      document.is_object() && ((document.contains("type") && document["type"] == "none") ||
+                               (document.contains("visible") && document["visible"] == "none"));
+  const int exit = nothing ? exit_not_found : exit_ok;
+  if (globals.json) {
+    print_line(*answer);
+    return exit;
+  }
+  const auto lines = document.is_object() ? document.find("sentences") : document.end();
+  if (sentences && lines != document.end() && lines->is_array()) {
+    for (const Json& line : *lines) {
+      print_line(escaped(line.is_string() ? line.get<std::string>() : line.dump()));
+    }
+  } else {
+    print_tree(document, 0);
+  }
+  return exit;
+}
+
+}  // namespace
+
+int run_status(Session& session, const Invocation& call) {
+  const Globals& globals = session.globals();
+  const auto answer = ask(session, {.code = CommandCode::status,
+                                    .db = 0,
+                                    .key = {},
+                                    .args = {},
+                                    .number = call.has("--no-digest") ? 0 : 1});
+  if (!answer) {
+    return fail(globals, session, "status", answer.error());
+  }
+  if (globals.json) {
+    print_line(*answer);
+    return exit_ok;
+  }
+  const auto view = parse_status(*answer);
+  if (!view) {
+    return fail(globals, damaged_answer("status", view.error(), session.where()));
+  }
+  print_status(*view);
+  return exit_ok;
+}
+
+int run_wait(Session& session, const Invocation& call) {
+  const Globals& globals = session.globals();
+  if (call.args.front() != "converged") {
+    return fail(globals, {.exit = exit_usage,
+                          .code = "usage",
+                          .what = fmt::format("wait: cannot wait for '{}'", call.args.front()),
+                          .where = {},
+                          .cause = {},
+                          .advice = "kvctl wait converged --timeout 30s"});
+  }
+  const auto begin = Clock::now();
+  const auto end = begin + globals.timeout_or(10s);
+  auto pause = 20ms;
+  StatusView last;
+  for (;;) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
+    const auto answer =
+        ask(session, {.code = CommandCode::status, .db = 0, .key = {}, .args = {}, .number = 1},
+            {.deadline = std::max<std::chrono::milliseconds>(left, 1ms)});
+    if (!answer && (left <= 0ms || answer.error().code != ErrorCode::timeout) &&
+        last.members.empty()) {
+      return fail(globals, session, "wait", answer.error());
+    }
+    if (answer) {
+      auto view = parse_status(*answer);
+      if (!view) {
+        return fail(globals, damaged_answer("wait", view.error(), session.where()));
+      }
+      last = std::move(*view);
+      if (last.ready && last.converged) {
+        break;
+      }
+    }
+    if (Clock::now() + pause >= end) {
+      const std::string who = laggards(last);
+      return fail(globals, {.exit = exit_unhealthy,
+                            .code = "not_converged",
+                            .what = fmt::format("wait: not converged after {} ms: {}",
+                                                globals.timeout_or(10s).count(),
+                                                !last.ready    ? last.name + " is not ready"
+                                                : !who.empty() ? who
+                                                               : "no member answered in time"),
+                            .where = fmt::format("{} ({})", session.where(), last.name),
+                            .cause = "writes are still coming in, a link is cut, or a node is slow",
+                            .advice = "see `kvctl status`; `kvctl heal` restores cut links"});
+    }
+    std::this_thread::sleep_for(pause);
+    pause = std::min<std::chrono::milliseconds>(pause * 2, 200ms);
+  }
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin);
+  const std::string equal = names(last, [](const MemberView& m) { return m.reachable(); });
+  const std::string away =
+      names(last, [](const MemberView& m) { return !m.reachable() && m.state != "left"; });
+  if (globals.json) {
+    print_line(Json{
+        {"converged", true},
+        {"after_ms", took.count()},
+        {"digest", last.digest},
+        {"members", equal},
+        {"unreachable",
+         away}}.dump());
+    return exit_ok;
+  }
+  print_line(fmt::format("converged after {} ms: {}{}", took.count(), escaped(equal),
+                         away.empty() ? "" : "; not reachable: " + escaped(away)));
+  return exit_ok;
+}
+
+int run_partition(Session& session, const Invocation& call) {
+  return change_links(session, call, CommandCode::partition, "cut off from");
+}
+
+int run_heal(Session& session, const Invocation& call) {
+  return change_links(session, call, CommandCode::heal, "links restored to");
+}
+
+int run_why(Session& session, const Invocation& call) {
+  return explain_key(session, call, CommandCode::why, true);
+}
+
+int run_explain(Session& session, const Invocation& call) {
+  return explain_key(session, call, CommandCode::explain, false);
+}
+
+int run_health(Session& session, const Invocation& /*call*/) {
+  const Globals& globals = session.globals();
+  const auto answer =
+      ask(session, {.code = CommandCode::status, .db = 0, .key = {}, .args = {}, .number = 0});
+  if (!answer) {
+    Failure failure = describe(answer.error(), "health", session.where());
+    failure.exit = exit_unhealthy;
+    return fail(globals, failure);
+  }
+  const auto view = parse_status(*answer);
+  if (!view || !view->ready) {
+    return fail(globals,
+                {.exit = exit_unhealthy,
+                 .code = "not_ready",
+                 .what = fmt::format("health: the node is not ready{}",
+                                     view && !view->reasons.empty()
+                                         ? fmt::format(": {}", fmt::join(view->reasons, "; "))
+                                         : ""),
+                 .where = session.where(),
+                 .cause = {},
+                 .advice = "wait, or see `kvctl status`"});
+  }
+  print_line(globals.json ? Json{{"ready", true}, {"reasons", view->reasons}}.dump() : "ready");
+  return exit_ok;
+}
+
+}  // namespace starling::cli
