@@ -176,7 +176,7 @@ void Replicator::received(PeerReceived input, Now now) {
     return;
   }
   if (auto* push = std::get_if<wire::Push>(&input.message)) {
-    on(link, *push, input.bytes, now);
+    on(link, *push, now);
   } else if (const auto* pull = std::get_if<wire::Pull>(&input.message)) {
     on(link, *pull, now);
   } else if (const auto* nack = std::get_if<wire::PullNack>(&input.message)) {
@@ -356,8 +356,8 @@ bool Replicator::members_changed() { return std::exchange(members_changed_, fals
 
 // ---------------------------------------------------------------- entries in
 
-void Replicator::on(Link& link, wire::Push& message, std::size_t bytes, Now now) {
-  link.received_bytes += bytes;
+void Replicator::on(Link& link, wire::Push& message, Now now) {
+  link.received_bytes += message.run.entries.size();  // as the sender counts them
   link.ack_due = true;
   wants_tick_ = true;
   const Origin origin = message.run.origin;

@@ -125,7 +125,7 @@ class Replicator {
   [[nodiscard]] wire::Member self_facts() const;
 
   void on(Link& link, const wire::Hello& message, Now now);
-  void on(Link& link, wire::Push& message, std::size_t bytes, Now now);
+  void on(Link& link, wire::Push& message, Now now);
   void on(Link& link, const wire::Pull& message, Now now);
   void on(Link& link, const wire::PullNack& message, Now now);
   void on(Link& link, const wire::Ack& message, Now now);
