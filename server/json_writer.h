@@ -2,8 +2,8 @@
 #pragma once
 
 #include <charconv>
-#include <cstdint>
 #include <cmath>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,9 +39,7 @@ class JsonWriter {
   JsonWriter& value(std::uint64_t number) { return number_text(number); }
   JsonWriter& value(int number) { return number_text(number); }
   JsonWriter& value(unsigned number) { return number_text(number); }
-  JsonWriter& value(double number) {
-    return std::isfinite(number) ? number_text(number) : null();
-  }
+  JsonWriter& value(double number) { return std::isfinite(number) ? number_text(number) : null(); }
   JsonWriter& null() { return raw("null"); }
 
   // Text that is JSON already.

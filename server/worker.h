@@ -1,0 +1,33 @@
+// A background thread with a queue.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "server/loop.h"
+
+namespace starling {
+
+// The queue has no bound of its own: those who use it say how many tasks they may have under way.
+class Worker final : public Executor {
+ public:
+  explicit Worker(const char* name);  // as `top -H` shows it, at most 15 letters
+  ~Worker() override;
+
+  void run(Task task) override;
+  // Drops what has not begun and waits for what has.
+  void stop();
+
+ private:
+  void loop();
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Task> tasks_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace starling
