@@ -21,8 +21,12 @@ StoreError io_or_no_space(bool no_space, std::string what) {
 }  // namespace
 
 std::string_view restore_advice() {
+  return "restore this node from its peers: start it with an empty directory and --join";
+}
+
+std::string_view restore_log_advice() {
   return "restore this node from its peers: start it with an empty directory and --join; a sole "
-         "member can open what is left with --accept-loss";
+         "member can continue with what is left of the log: --accept-loss";
 }
 
 StoreError error_from(const rocksdb::Status& status, std::string_view doing) {

@@ -13,6 +13,8 @@ namespace starling {
 
 // What an operator does about a directory whose bytes are not what was written.
 [[nodiscard]] std::string_view restore_advice();
+// The same where records of the log are all that is missing.
+[[nodiscard]] std::string_view restore_log_advice();
 
 // `doing` names the work and the place: "reading a row of /data/state".
 [[nodiscard]] StoreError error_from(const rocksdb::Status& status, std::string_view doing);

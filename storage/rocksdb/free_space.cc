@@ -21,9 +21,11 @@ std::uint64_t default_reserve(const std::filesystem::path& directory) {
 
 }  // namespace
 
-FreeSpace::FreeSpace(std::filesystem::path directory, std::optional<std::uint64_t> reserve_bytes)
+FreeSpace::FreeSpace(std::filesystem::path directory, std::optional<std::uint64_t> reserve_bytes,
+                     std::uint64_t buffered_bytes)
     : directory_(std::move(directory)),
-      reserve_bytes_(reserve_bytes ? *reserve_bytes : default_reserve(directory_)) {}
+      reserve_bytes_(reserve_bytes ? *reserve_bytes
+                                   : std::max(default_reserve(directory_), 4 * buffered_bytes)) {}
 
 std::uint64_t FreeSpace::free_bytes() const {
   const std::int64_t now = std::chrono::steady_clock::now().time_since_epoch().count();

@@ -15,8 +15,10 @@ namespace starling {
 // May be called from any thread.
 class FreeSpace {
  public:
-  // Without a reserve: 1 % of the disk, at most 64 MiB, at least 16 MiB.
-  FreeSpace(std::filesystem::path directory, std::optional<std::uint64_t> reserve_bytes);
+  // Without a reserve: 1 % of the disk, from 16 MiB to 64 MiB, but so much that what is buffered
+  // can still be flushed when the disk counts as exhausted.
+  FreeSpace(std::filesystem::path directory, std::optional<std::uint64_t> reserve_bytes,
+            std::uint64_t buffered_bytes);
 
   [[nodiscard]] bool low() const { return free_bytes() < reserve_bytes_; }
   [[nodiscard]] bool exhausted() const { return free_bytes() < reserve_bytes_ / 4; }

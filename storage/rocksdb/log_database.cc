@@ -121,7 +121,10 @@ rocksdb::Status LogDatabase::open_database() {
 StoreResult<std::unique_ptr<LogDatabase>> LogDatabase::open(const std::filesystem::path& path,
                                                             Options options) {
   std::unique_ptr<LogDatabase> log(new LogDatabase(path.string(), std::move(options)));
-  if (const auto status = log->open_database(); !status.ok()) {
+  if (const auto status = log->open_database(); status.IsCorruption()) {
+    return std::unexpected(refused(fmt::format("the log in {} is damaged: {}; {}", log->where_,
+                                               status.ToString(), restore_log_advice())));
+  } else if (!status.ok()) {
     return std::unexpected(error_from(status, log->doing("opening")));
   }
   if (auto found = log->find_bounds(); !found) {
@@ -144,6 +147,7 @@ StoreResult<void> LogDatabase::find_bounds() {
           error_from(rocksdb::Status::Corruption("the floor is not a position"), doing("reading")));
     }
   }
+  floor_ = floor;
   drop_below_floor_->raise(floor);
   const std::string first_key = record_key(floor);
   const rocksdb::Slice lower = first_key;
@@ -173,7 +177,7 @@ StoreResult<void> LogDatabase::find_bounds() {
 
 StoreResult<std::optional<std::uint64_t>> LogDatabase::gap_after(std::uint64_t after) const {
   const std::uint64_t last = last_;
-  std::uint64_t expected = std::max(after + 1, first_.load());
+  std::uint64_t expected = after + 1;
   rocksdb::ReadOptions read;
   read.fill_cache = false;
   read.readahead_size = 2 << 20;

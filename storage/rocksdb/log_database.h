@@ -42,6 +42,8 @@ class LogDatabase {
   [[nodiscard]] const std::optional<std::string>& left_out() const { return left_out_; }
 
   // -- at open, before anything else (R5.4) --
+  // What truncation stored; no record below it is there.
+  [[nodiscard]] std::uint64_t floor() const { return floor_; }
   // First position in (after, last] that has no record; nullopt if there is none.
   [[nodiscard]] StoreResult<std::optional<std::uint64_t>> gap_after(std::uint64_t after) const;
   // Goes on at `last` + 1 although the log is empty.
@@ -75,6 +77,7 @@ class LogDatabase {
   std::optional<std::string> left_out_;
   std::unique_ptr<DropBelowFloor> drop_below_floor_;  // used by the database: outlives it
   std::unique_ptr<rocksdb::DB> database_;
+  std::uint64_t floor_ = 1;  // as found at open
   std::atomic<std::uint64_t> first_ = 1;
   std::atomic<std::uint64_t> last_ = 0;
   std::atomic<std::uint64_t> synced_ = 0;

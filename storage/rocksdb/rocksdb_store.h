@@ -14,9 +14,10 @@ namespace starling {
 
 struct RocksDbOptions {
   std::size_t block_cache_bytes = 64 << 20;  // shared by both databases
-  std::size_t log_write_buffer_bytes = 16 << 20;
+  std::size_t log_write_buffer_bytes = 4 << 20;
   std::uint64_t pending_compaction_limit_bytes = std::uint64_t{8} << 30;
-  // Client writes are refused below it. Unset: 1 % of the disk, from 16 MiB to 64 MiB.
+  // Client writes are refused below it. Unset: 1 % of the disk, from 16 MiB to 64 MiB, at least
+  // four write buffers.
   std::optional<std::uint64_t> free_space_reserve_bytes;
   // A sole member opens a damaged directory and continues with what is left of it (R5.4).
   bool accept_loss = false;
