@@ -1,6 +1,6 @@
 // Properties checked on random cases: a sentence, a number of cases, a function that asserts.
-// STARLING_DEEP=1 (`./dev test --deep`) runs a hundred times as many. A failure prints the shrunk
-// case and a line for RC_PARAMS that reproduces it.
+// STARLING_DEEP=1 (`./dev test --deep`) runs a hundred times as many, the sanitizers a tenth. A
+// failure prints the shrunk case and a line for RC_PARAMS that reproduces it.
 #pragma once
 
 #include <chrono>
@@ -18,6 +18,9 @@ namespace starling::test {
 
 inline int cases(int normal) {
   const char* deep = std::getenv("STARLING_DEEP");
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  normal /= 10;  // a case takes twenty times as long
+#endif
   return deep != nullptr && std::string_view(deep) != "0" ? normal * 100 : normal;
 }
 
