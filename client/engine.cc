@@ -506,9 +506,11 @@ void Engine::pump() {
 
 void Engine::send(Call& call) {
   wire::Request& request = call.request;
-  // A node that lags behind this session may wait, but not so long that nobody could try another.
+  // A node that lags behind this session may wait, but so that its answer is here in time, and not
+  // so long that nobody could try another one.
   const std::uint32_t left = milliseconds_until(call.deadline);
-  request.deadline_ms = endpoints_.size() > 1 ? std::min(left, 1'000u) : left;
+  const std::uint32_t wait = std::max(1u, left - std::min(left / 10, 50u));
+  request.deadline_ms = endpoints_.size() > 1 ? std::min(wait, 1'000u) : wait;
   {
     const std::lock_guard lock(shared_);
     request.token = token_;

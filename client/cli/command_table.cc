@@ -332,8 +332,10 @@ const std::vector<CommandSpec>& table() {
            "{\"b64\":\"...\"}. Types: string (text, or an integer), counter (an integer that is "
            "added), "
            "set (array; added), hash (object, or array of [field, value]), flag (true or false), "
-           "mvreg (array). Empty lines are skipped. Stops at the first line that is wrong or "
-           "refused and names it; what came before it stays.",
+           "mvreg (array). Empty lines are skipped. Stops at the first line that is wrong, or the "
+           "first batch that is refused, and names it; what came before stays. With --session a "
+           "batch that holds a wrong line is not loaded at all, so that running the mended file "
+           "again counts every line once.",
        .examples = "kvctl export | kvctl -n other:7001 import -\n"
                    "kvctl import words.ndjson --session words-2024 --journal words.done",
        .run = run_import},

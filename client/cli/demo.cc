@@ -69,9 +69,9 @@ class Nursery {
     const auto data = directory_ / node.name;
     std::filesystem::create_directory(data);
     std::vector<std::string> args{
-        program,       "--data",   data.string(), "--name", node.name,     "--cluster",
-        "demo",        "--client", "127.0.0.1:0", "--peer", "127.0.0.1:0", "--resp",
-        "127.0.0.1:0", "--http",   "off",         "--sync", "os",          "--allow-faults"};
+        program, "--data",   data.string(), "--name", node.name,     "--cluster",
+        "demo",  "--client", "127.0.0.1:0", "--peer", "127.0.0.1:0", "--resp",
+        "off",   "--http",   "off",         "--sync", "os",          "--allow-faults"};
     if (!join.empty()) {
       args.insert(args.end(), {"--join", join});
     }
@@ -300,8 +300,10 @@ class Tour {
       }
     }
     for (const DemoNode& node : nodes_) {
-      say(fmt::format("   {:>5}  kvctl -n {}   redis-cli -p {}", node.name, node.client,
-                      node.resp.substr(node.resp.rfind(':') + 1)));
+      const bool redis = !node.resp.empty() && node.resp != "off";
+      say(fmt::format(
+          "   {:>5}  kvctl -n {}{}", node.name, node.client,
+          redis ? "   redis-cli -p " + node.resp.substr(node.resp.rfind(':') + 1) : ""));
     }
     pause();
     return true;
@@ -351,8 +353,11 @@ class Tour {
     if (!good("set", up.string("greeting").set("hello from north")) ||
         !good("incr", up.counter("visits").add(3)) ||
         !good("set-rem", up.set("fruit").remove({"apple"})) ||
-        !good("mv", up.mv_register("draft").set("north's version")) ||
-        !good("set", down.string("greeting").set("hello from south")) ||
+        !good("mv", up.mv_register("draft").set("north's version"))) {
+      return false;
+    }
+    std::this_thread::sleep_for(5ms);  // so that south's clock reads later
+    if (!good("set", down.string("greeting").set("hello from south")) ||
         !good("incr", down.counter("visits").add(4)) ||
         !good("set-add", down.set("fruit").add({"apple", "fig"})) ||
         !good("mv", down.mv_register("draft").set("south's version"))) {

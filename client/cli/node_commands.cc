@@ -97,24 +97,22 @@ std::string names(const StatusView& view, bool (*pick)(const MemberView&)) {
   return list;
 }
 
+// Reachable members that are not known to be equal, and what is known about them.
 std::string laggards(const StatusView& view) {
   std::string list;
   for (const MemberView& member : view.members) {
-    if (member.self || !member.reachable()) {
-      continue;
-    }
-    const bool same_digest = member.digest == view.digest;
-    if (member.version_equal && same_digest) {
+    if (member.self || !member.reachable() || member.converged) {
       continue;
     }
     list += fmt::format("{}{}", list.empty() ? "" : "; ", member.name);
-    if (!member.version_equal) {
+    if (member.behind_ops > 0 || member.ahead_ops > 0) {
       list += fmt::format(" (lacks {} ops of {}, has {} it lacks)", member.behind_ops, view.name,
                           member.ahead_ops);
-    } else if (member.digest.empty()) {
-      list += " (has not told its digest yet)";
-    } else {
+    } else if (member.version_equal && !member.digest.empty() && !view.digest.empty() &&
+               member.digest != view.digest) {
       list += " (equal version, DIFFERENT digest)";
+    } else {
+      list += " (does not tell its digest)";
     }
   }
   return list;
@@ -139,35 +137,75 @@ int change_links(Session& session, const Invocation& call, CommandCode code,
   return exit_ok;
 }
 
-// Any JSON as an indented tree.
-void print_tree(const Json& value, std::size_t indent) {
-  const std::string space(indent * 2, ' ');
-  const auto leaf = [](const Json& item) {
-    return item.is_string() ? escaped(item.get<std::string>()) : escaped(item.dump());
-  };
-  const auto is_leaf = [](const Json& item) {
-    return !item.is_structured() || item.empty() ||
-           (item.is_array() && item.dump().size() < 60 &&
-            std::ranges::none_of(item, [](const Json& part) { return part.is_object(); }));
-  };
-  if (value.is_object()) {
-    for (const auto& [name, item] : value.items()) {
-      if (is_leaf(item)) {
-        print_line(fmt::format("{}{}  {}", space, styled(Style::dim, escaped(name)), leaf(item)));
-      } else {
-        print_line(fmt::format("{}{}", space, styled(Style::accent, escaped(name))));
-        print_tree(item, indent + 1);
-      }
-    }
-    return;
+std::string text_of(const Json& object, const char* name) {
+  const auto found = object.find(name);
+  if (found == object.end() || found->is_null()) {
+    return {};
   }
-  for (const Json& item : value) {
-    if (is_leaf(item)) {
-      print_line(fmt::format("{}- {}", space, leaf(item)));
-    } else {
-      print_line(space + "-");
-      print_tree(item, indent + 1);
+  return escaped(found->is_string() ? found->get<std::string>() : found->dump());
+}
+
+std::string list_of(const Json& object, const char* name) {
+  std::string list;
+  if (const auto found = object.find(name); found != object.end() && found->is_array()) {
+    for (const Json& item : *found) {
+      list += (list.empty() ? "" : ", ") +
+              escaped(item.is_string() ? item.get<std::string>() : item.dump());
     }
+  }
+  return list;
+}
+
+bool truth_of(const Json& object, const char* name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_boolean() && found->get<bool>();
+}
+
+const Json& array_of(const Json& object, const char* name) {
+  static const Json none = Json::array();
+  const auto found = object.find(name);
+  return found != object.end() && found->is_array() ? *found : none;
+}
+
+// Who wrote it (dot: the n-th operation of a node's epoch), when, and who has seen it.
+std::string origin_line(const Json& part) {
+  std::string line = fmt::format("dot {}:{}", text_of(part, "node"), text_of(part, "n"));
+  line += fmt::format("  epoch {}", text_of(part, "epoch"));
+  if (const std::string time = text_of(part, "time"); !time.empty()) {
+    line += "  " + time;
+  }
+  return line + "  seen by " + list_of(part, "seen_by");
+}
+
+void print_cell(const Json& cell) {
+  const std::string subkey = text_of(cell, "subkey");
+  print_line(
+      fmt::format("  {}{}  {}", styled(Style::accent, text_of(cell, "kind")),
+                  subkey.empty() ? "" : " " + subkey,
+                  styled(Style::dim, text_of(cell, "metadata_bytes") + " bytes of metadata")));
+  for (const Json& sibling : array_of(cell, "siblings")) {
+    const std::string value = text_of(sibling, "value");
+    print_line(fmt::format("    {} {}{}", truth_of(sibling, "winner") ? "*" : " ",
+                           value.empty() ? "" : value + "  ",
+                           styled(Style::dim, origin_line(sibling))));
+  }
+  for (const Json& part : array_of(cell, "parts")) {
+    print_line(fmt::format("    {} total {}  of which void {}  {}",
+                           truth_of(part, "live") ? "*" : " ", text_of(part, "total"),
+                           text_of(part, "base"), styled(Style::dim, origin_line(part))));
+  }
+}
+
+// The cells of a key; a star marks what readers see.
+void print_cells(const Json& document) {
+  print_line(fmt::format("{}  {}, {} bytes of metadata",
+                         styled(Style::bold, text_of(document, "key")), text_of(document, "type"),
+                         text_of(document, "metadata_bytes")));
+  for (const Json& cell : array_of(document, "cells")) {
+    print_cell(cell);
+  }
+  if (truth_of(document, "truncated")) {
+    print_line("  ... and more cells than are shown");
   }
 }
 
@@ -197,7 +235,7 @@ int explain_key(Session& session, const Invocation& call, CommandCode code, bool
       print_line(escaped(line.is_string() ? line.get<std::string>() : line.dump()));
     }
   } else {
-    print_tree(document, 0);
+    print_cells(document);
   }
   return exit;
 }
@@ -206,11 +244,15 @@ int explain_key(Session& session, const Invocation& call, CommandCode code, bool
 
 int run_status(Session& session, const Invocation& call) {
   const Globals& globals = session.globals();
-  const auto answer = ask(session, {.code = CommandCode::status,
-                                    .db = 0,
-                                    .key = {},
-                                    .args = {},
-                                    .number = call.has("--no-digest") ? 0 : 1});
+  const bool digests = !call.has("--no-digest");
+  // Digests read all data and wait for members that may not answer: then do without.
+  auto answer = ask(session, {.code = CommandCode::status, .number = digests ? 1 : 0},
+                    {.deadline = globals.timeout_or(5s) * 4 / 5});
+  if (digests && !answer && answer.error().code == ErrorCode::timeout) {
+    answer =
+        ask(session, {.code = CommandCode::status},
+            {.deadline = std::max<std::chrono::milliseconds>(globals.timeout_or(5s) / 5, 1ms)});
+  }
   if (!answer) {
     return fail(globals, session, "status", answer.error());
   }
@@ -245,8 +287,7 @@ int run_wait(Session& session, const Invocation& call) {
     const auto answer =
         ask(session, {.code = CommandCode::status, .db = 0, .key = {}, .args = {}, .number = 1},
             {.deadline = std::max<std::chrono::milliseconds>(left, 1ms)});
-    if (!answer && (left <= 0ms || answer.error().code != ErrorCode::timeout) &&
-        last.members.empty()) {
+    if (!answer && answer.error().code != ErrorCode::timeout && last.members.empty()) {
       return fail(globals, session, "wait", answer.error());
     }
     if (answer) {
@@ -260,6 +301,12 @@ int run_wait(Session& session, const Invocation& call) {
       }
     }
     if (Clock::now() + pause >= end) {
+      // A member that does not answer holds up the digests; who lags is known without them.
+      const auto plain = ask(session, {.code = CommandCode::status}, {.deadline = 500ms});
+      if (auto view = plain ? parse_status(*plain) : std::unexpected(std::string()); view) {
+        view->digest = last.digest;
+        last = std::move(*view);
+      }
       const std::string who = laggards(last);
       return fail(globals, {.exit = exit_unhealthy,
                             .code = "not_converged",

@@ -6,6 +6,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "client/cli/input.h"
+
 namespace starling::cli {
 namespace {
 
@@ -71,6 +73,15 @@ std::optional<std::string> fill_globals(const Invocation& call, Globals& globals
   globals.nodes = split(call.option("--node", from_environment == nullptr ? "" : from_environment));
   if (globals.nodes.empty()) {
     globals.nodes = {"127.0.0.1:7001"};
+  }
+  for (const std::string& node : globals.nodes) {
+    const auto colon = node.rfind(':');
+    const auto port = colon == std::string::npos
+                          ? std::nullopt
+                          : parse_count(std::string_view(node).substr(colon + 1));
+    if (colon == 0 || !port || *port < 1 || *port > 65'535) {
+      return "--node wants host:port, as 127.0.0.1:7001, not '" + node + "'";
+    }
   }
   const std::string output = call.option("--output", "text");
   if (output != "text" && output != "json") {

@@ -70,6 +70,10 @@ std::expected<StatusView, std::string> parse_status(std::string_view json) {
       member.version_equal = item.contains("version_equal")
                                  ? truth(item, "version_equal")
                                  : member.behind_ops == 0 && member.ahead_ops == 0;
+      if (truth(item, "version_equal")) {  // newer than the last heartbeat
+        member.behind_ops = 0;
+        member.ahead_ops = 0;
+      }
       member.last_heard_ms = number(item, "last_heard_ms", -1);
       member.digest = text(item, "digest");
       member.converged = truth(item, "converged");

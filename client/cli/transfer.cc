@@ -39,18 +39,18 @@ std::uint64_t mix(std::uint64_t x) {  // the finalizer of SplitMix64
   return x ^ (x >> 31);
 }
 
-// FNV-1a: the same name gives the same session on every machine, for ever.
-std::uint64_t session_number(std::string_view name) {
-  std::uint64_t hash = 0xCBF29CE484222325u;
-  for (const char byte : name) {
-    hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001B3u;
+// FNV-1a: the same on every machine, for ever.
+std::uint64_t hash(std::string_view text, std::uint64_t before = 0xCBF29CE484222325u) {
+  for (const char byte : text) {
+    before = (before ^ static_cast<unsigned char>(byte)) * 0x100000001B3u;
   }
-  return mix(hash);
+  return before;
 }
 
 struct ImportOptions {
   std::string path;
   std::uint64_t session = 0;
+  bool may_run_again = false;  // the session has a name
   std::chrono::milliseconds retry_for{60s};
   std::uint64_t batch_lines = 100;
   std::uint64_t batch_bytes = 256u << 10;
@@ -61,7 +61,8 @@ struct ImportOptions {
 std::expected<ImportOptions, std::string> import_options(const Invocation& call) {
   ImportOptions options{.path = call.args.front()};
   if (call.has("--session")) {
-    options.session = session_number(call.option("--session"));
+    options.session = hash(call.option("--session"));
+    options.may_run_again = true;
   } else {
     std::random_device device;
     options.session = (std::uint64_t{device()} << 32) | device();
@@ -92,7 +93,9 @@ std::expected<ImportOptions, std::string> import_options(const Invocation& call)
 
 // Reads lines, sends them in batches, several at once, and takes note of what was acknowledged.
 // How lines are grouped and named depends on nothing but the file and the options, so that a second
-// run names the same things in the same way.
+// run names the same things in the same way. A batch is named after its first line number and its
+// content: a file that was changed, or another one under the same --session, is never taken for
+// something that is there already.
 class Import {
  public:
   Import(Session& session, ImportOptions options, File file, File journal, std::uint64_t size)
@@ -128,6 +131,7 @@ class Import {
     std::uint64_t last = 0;
     std::uint64_t lines = 0;
     std::uint64_t bytes = 0;
+    std::uint64_t hash = 0;  // of the lines
     std::vector<Command> commands;
   };
   struct InFlight {
@@ -179,13 +183,20 @@ class Import {
       parsed = std::unexpected("keys do not expire yet; --ignore-ttl loads them as keys that stay");
     }
     if (!parsed) {
-      stop(
-          {.exit = exit_failed,
-           .code = "bad_line",
-           .what = fmt::format("import: line {}: {}", line_number_, parsed.error()),
-           .where = fmt::format("{}:{}", options_.path, line_number_),
-           .cause = "the line is not in the form that `kvctl export` writes",
-           .advice = "mend it and run again, with the same --session; lines before it are loaded"});
+      std::string before = "lines before it are loaded";
+      if (options_.may_run_again && batch_.lines > 0) {
+        // The mended file will have other lines in this batch, which is another batch to the node.
+        before = fmt::format("lines {} to {} share its atomic batch and are not loaded",
+                             batch_.first, batch_.last);
+        batch_ = {};
+      }
+      send();
+      stop({.exit = exit_failed,
+            .code = "bad_line",
+            .what = fmt::format("import: line {}: {}", line_number_, parsed.error()),
+            .where = fmt::format("{}:{}", options_.path, line_number_),
+            .cause = "the line is not in the form that `kvctl export` writes",
+            .advice = fmt::format("mend the line; {}", before)});
       return;
     }
     siblings_ += parsed->drops_siblings ? 1 : 0;
@@ -194,7 +205,9 @@ class Import {
     }
     if (batch_.lines == 0) {
       batch_.first = line_number_;
+      batch_.hash = hash(std::to_string(line_number_));
     }
+    batch_.hash = hash(line, batch_.hash);
     batch_.last = line_number_;
     ++batch_.lines;
     batch_.bytes += line.size();
@@ -215,7 +228,7 @@ class Import {
     Batch batch = std::exchange(batch_, {});
     const OperationId operation{
         .session = mix(options_.session + batches_sent_++ / batches_per_session),
-        .sequence = batch.first};
+        .sequence = mix(batch.hash)};
     if (failure_) {
       return;
     }

@@ -51,9 +51,9 @@ TEST_CASE("the table is whole: every command runs or builds, is explained and ha
 }
 
 TEST_CASE("options stand before and after the command, its arguments are never taken for options") {
-  for (const Words& args :
-       {Words{"-n", "h:1", "get", "k", "-o", "json"}, Words{"get", "--output=json", "k", "--node", "h:1"},
-        Words{"--node=h:1", "--output", "json", "get", "k"}}) {
+  for (const Words& args : {Words{"-n", "h:1", "get", "k", "-o", "json"},
+                            Words{"get", "--output=json", "k", "--node", "h:1"},
+                            Words{"--node=h:1", "--output", "json", "get", "k"}}) {
     const auto parsed = parse(args);
     REQUIRE(parsed.has_value());
     CHECK(parsed->call.command->name == "get");

@@ -64,7 +64,7 @@ void FakeServer::start() {
     throw std::runtime_error("the fake server cannot listen");
   }
   port_ = ntohs(where.sin_port);
-  threads_.emplace_back([this, listener = listener_] { listen_loop(listener); });
+  listener_thread_ = std::thread([this, listener = listener_] { listen_loop(listener); });
 }
 
 void FakeServer::stop() {
@@ -72,24 +72,17 @@ void FakeServer::stop() {
     return;
   }
   ::shutdown(listener_, SHUT_RDWR);
-  std::vector<std::thread> threads;
+  listener_thread_.join();  // no new session comes after it
+  std::vector<std::thread> sessions;
   {
     const std::lock_guard lock(mutex_);
     for (const int socket : sockets_) {
       ::shutdown(socket, SHUT_RDWR);
     }
+    std::swap(sessions, sessions_);
   }
-  threads_.front().join();  // the listener: no new thread comes after it
-  {
-    const std::lock_guard lock(mutex_);
-    for (const int socket : sockets_) {
-      ::shutdown(socket, SHUT_RDWR);
-    }
-    threads = std::move(threads_);
-    threads_.clear();
-  }
-  for (auto thread = threads.begin() + 1; thread < threads.end(); ++thread) {
-    thread->join();
+  for (std::thread& session : sessions) {
+    session.join();
   }
   for (const int socket : sockets_) {
     ::close(socket);
@@ -115,7 +108,7 @@ void FakeServer::listen_loop(int listener) {
     ++connections_;
     const std::lock_guard lock(mutex_);
     sockets_.push_back(socket);
-    threads_.emplace_back([this, socket] { serve(socket); });
+    sessions_.emplace_back([this, socket] { serve(socket); });
   }
 }
 

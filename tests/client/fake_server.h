@@ -55,7 +55,8 @@ class FakeServer {
   wire::ServerHello hello_;
   std::string garbage_;
   std::vector<wire::Request> requests_;
-  std::vector<std::thread> threads_;
+  std::thread listener_thread_;
+  std::vector<std::thread> sessions_;
   std::vector<int> sockets_;
   int listener_ = -1;
   std::uint16_t port_ = 0;
