@@ -23,7 +23,7 @@ class DropBelowFloor;
 // Keys: 'f' + fact name, 'l' + position u64 big endian (docs/storage-format.md). Records below the
 // floor are not there, whether or not RocksDB has dropped them already.
 // Runs on: core strand for `append`, `read_record` and facts, log-sync thread for `sync`; `bounds`
-// and `truncate` anywhere.
+// and `truncate` anywhere, one truncation at a time.
 class LogDatabase {
  public:
   struct Options {

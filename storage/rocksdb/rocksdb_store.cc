@@ -94,6 +94,17 @@ StoreResult<void> keep_what_continues(LogDatabase& log, const Evidence& found) {
   return continues ? log.keep_only(found.log.first, end) : log.keep_only(found.w + 1, found.w);
 }
 
+// A shard must hold the filter of a whole state file (some MiB), or that is read from disk again
+// for every key: 150 us instead of 5 [measured with RocksDB's default of 64 shards].
+std::shared_ptr<rocksdb::Cache> new_block_cache(std::size_t bytes) {
+  constexpr std::size_t least_shard_bytes = 32 << 20;
+  int shard_bits = 0;
+  while (shard_bits < 6 && (bytes >> (shard_bits + 1)) >= least_shard_bytes) {
+    ++shard_bits;
+  }
+  return rocksdb::NewLRUCache(bytes, shard_bits);
+}
+
 // Bytes that are not what was written make the whole directory unusable.
 StoreError as_refusal(StoreError error, const std::filesystem::path& directory) {
   if (error.code == StoreError::Code::corruption) {
@@ -106,7 +117,7 @@ StoreError as_refusal(StoreError error, const std::filesystem::path& directory) 
 }  // namespace
 
 StoreResult<void> RocksDbStore::Parts::open_databases(const Options& options) {
-  const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  const auto cache = new_block_cache(options.block_cache_bytes);
   auto opened_log = LogDatabase::open(directory.log(), {cache, options.log_write_buffer_bytes,
                                                         options.accept_loss, options.failpoint});
   if (!opened_log) {
@@ -121,7 +132,7 @@ StoreResult<void> RocksDbStore::Parts::open_databases(const Options& options) {
   }
   state = std::move(*opened_state);
   failpoint = options.failpoint;
-  return {};
+  return sync_directory(directory.path());  // RocksDB has just made log/ and state/ in it
 }
 
 StoreResult<void> RocksDbStore::Parts::check_damage(bool accept_loss) {

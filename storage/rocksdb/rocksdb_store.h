@@ -33,7 +33,7 @@ class RocksDbStore final : public Store {
   using Options = RocksDbOptions;
 
   // Refuses a directory that is foreign, newer, in use or damaged; the message says which and what
-  // to do. A damaged directory is left as it is.
+  // to do. A directory loses nothing by being refused.
   [[nodiscard]] static StoreResult<std::unique_ptr<RocksDbStore>> open(
       const std::filesystem::path& directory, const Options& options = {});
   ~RocksDbStore() override;

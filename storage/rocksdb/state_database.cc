@@ -125,7 +125,7 @@ rocksdb::Options StateDatabase::database_options() const {
   table.block_cache = options_.block_cache;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(bloom_bits_per_key));
   table.whole_key_filtering = true;  // besides the object prefix
-  // Filters of a large state must fit into --memory like everything else.
+  // Indexes and filters of a large state must fit into --memory like everything else.
   table.cache_index_and_filter_blocks = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
