@@ -249,7 +249,7 @@ class EntryParser {
     entry.deps = stream_.deps;
     VersionVector changed = dots();
     if ((header->flags & has_seals) != 0) {
-      changed = with_seals(std::move(changed));
+      changed = with_seals(changed);
       if (changed.seals().empty()) {
         in_.fail();
       }
@@ -315,7 +315,7 @@ class EntryParser {
   }
 
   // The same components and the seals that follow, which must not cover any of them.
-  VersionVector with_seals(VersionVector components) {
+  VersionVector with_seals(const VersionVector& components) {
     VersionVector vector;
     read_seals(in_, vector);
     for (const auto& c : components.components()) {

@@ -89,7 +89,7 @@ class Specification {
     if (writes.empty() && !increased) {
       return std::nullopt;
     }
-    const std::string base = writes.empty() ? "0" : writes.back()->text;
+    std::string base = writes.empty() ? "0" : writes.back()->text;
     char* end = nullptr;
     const double number = std::strtod(base.c_str(), &end);
     if (!increased || *end != '\0') {
@@ -287,7 +287,8 @@ class History {
     for (const std::string& key : keys()) {
       if (std::string wrong = check_(site.replica, Specification(deeds_, site.seen), key);
           !wrong.empty()) {
-        return "node " + std::to_string(site.replica.origin().node) + ", " + key + ": " + wrong;
+        wrong.insert(0, "node " + std::to_string(site.replica.origin().node) + ", ");
+        return wrong.append(" at ").append(key);
       }
     }
     for (const Site& other : sites_) {

@@ -84,7 +84,9 @@ void decode_as_everything(const std::string& bytes) {
   RunReader reader(run);
   while (!reader.done() && reader.next()) {
   }
-  (void)entry_op_count(bytes);
+  if (const auto ops = entry_op_count(bytes)) {
+    RC_ASSERT(*ops > 0 && *ops <= bytes.size());
+  }
   (void)decode_cell_key(bytes);
   OriginStream before;
   if (!decode_entry(bytes, origin_of(9), before)) {
