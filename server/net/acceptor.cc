@@ -1,5 +1,6 @@
 #include "server/net/acceptor.h"
 
+#include <cerrno>
 #include <chrono>
 #include <sys/socket.h>
 #include <utility>
@@ -16,9 +17,9 @@ using asio::ip::tcp;
 constexpr std::chrono::milliseconds back_off{100};
 
 bool is_hopeless_now(const std::error_code& error) {
-  return error == std::errc::too_many_files_open ||
-         error == std::errc::too_many_files_open_in_system || error == std::errc::no_buffer_space ||
-         error == std::errc::not_enough_memory;
+  // By number: Asio's category does not map these to std::errc.
+  return error.value() == EMFILE || error.value() == ENFILE || error.value() == ENOBUFS ||
+         error.value() == ENOMEM;
 }
 
 tcp protocol_of(int fd) {
