@@ -770,7 +770,7 @@ View Replica::Impl::view(Now now) const {
   if (store_.low_on_space()) {
     view.not_ready_reasons.emplace_back("the disk is nearly full: writes are refused");
   }
-  for (const std::string& conflict : replicator_->conflicts()) {
+  for (const std::string& conflict : replicator_->conflicts(now)) {
     view.degraded_reasons.push_back(conflict);
   }
   for (const auto& [origin, problem] : group_.stalled()) {

@@ -16,6 +16,7 @@ constexpr std::size_t recent_own_capacity = 8u << 20;
 constexpr std::uint64_t second_us = 1'000'000;
 constexpr std::uint64_t dial_delay_us = 50'000;
 constexpr std::uint64_t dial_delay_max_us = 3 * second_us;
+constexpr std::uint64_t conflict_memory_us = 10 * second_us;
 
 std::uint64_t mix(std::uint64_t value) {  // splitmix64
   value += 0x9E3779B97F4A7C15ULL;
@@ -81,10 +82,22 @@ void Replicator::event(Severity severity, std::string text) {
   wants_tick_ = true;
 }
 
-void Replicator::end(Link& link, wire::Goodbye::Reason reason, std::string detail) {
+void Replicator::end(Link& link, wire::Goodbye::Reason reason, std::string detail, Now now) {
   say(link.connection, wire::Goodbye{reason, std::move(detail)});
+  if (reason != wire::Goodbye::Reason::duplicate) {
+    rest(link.dialed, now);
+  }
   closes_.push_back({link.connection});
   links_.erase(link.connection);
+}
+
+// Whoever refuses, this side or the other: dialling again at once would only repeat it.
+void Replicator::rest(const std::string& dialed, Now now) {
+  if (!dialed.empty()) {
+    DialState& dial = dials_[dialed];
+    dial.failures = 6;
+    dial.next_us = now.monotonic_us + dial_delay_max_us;
+  }
 }
 
 // ---------------------------------------------------------------- connections
@@ -201,35 +214,35 @@ void Replicator::received(PeerReceived input, Now now) {
 
 // ---------------------------------------------------------------- Hello and Goodbye
 
-bool Replicator::acceptable(Link& link, const wire::Hello& hello) {
+bool Replicator::acceptable(Link& link, const wire::Hello& hello, Now now) {
   using Reason = wire::Goodbye::Reason;
   if (hello.protocol != wire::protocol_version) {
     event(Severity::error, "peer " + hello.name + " speaks protocol " +
                                std::to_string(hello.protocol) + ", this node speaks " +
                                std::to_string(wire::protocol_version) + "; upgrade the older one");
     end(link, Reason::wrong_protocol,
-        "this node speaks protocol " + std::to_string(wire::protocol_version));
+        "this node speaks protocol " + std::to_string(wire::protocol_version), now);
     return false;
   }
   if (hello.cluster != config_.cluster) {
     event(Severity::error, "node " + hello.name + " belongs to cluster \"" + hello.cluster +
                                "\", this node to \"" + config_.cluster +
                                "\"; check --cluster and --join");
-    end(link, Reason::wrong_cluster, "this is cluster \"" + config_.cluster + "\"");
+    end(link, Reason::wrong_cluster, "this is cluster \"" + config_.cluster + "\"", now);
     return false;
   }
   if (hello.origin == group_.self()) {
     own_addresses_.insert(link.dialed);
-    end(link, Reason::self, "this is yourself");
+    end(link, Reason::self, "this is yourself", now);
     return false;
   }
   if (hello.node == node_) {
     const std::string text =
         "another live process has the identity of this node (" + hello.name +
         "): its data directory was copied; stop one of them and give it an empty directory";
-    conflicts_.insert(text);
+    conflicts_[text] = now.monotonic_us;
     event(Severity::error, text);
-    end(link, Reason::same_node, "another live process has your node id");
+    end(link, Reason::same_node, "another live process has your node id", now);
     return false;
   }
   for (const wire::StreamHash& theirs : hello.hashes) {
@@ -239,9 +252,9 @@ bool Replicator::acceptable(Link& link, const wire::Hello& hello) {
       const std::string text =
           "node " + hello.name + " holds another history of an origin than this node (a fork): " +
           "not replicating with it; restore one of the two from an empty directory";
-      conflicts_.insert(text);
+      conflicts_[text] = now.monotonic_us;
       event(Severity::error, text);
-      end(link, Reason::fork, "one origin, two histories");
+      end(link, Reason::fork, "one origin, two histories", now);
       return false;
     }
   }
@@ -255,16 +268,11 @@ void Replicator::on(Link& link, const wire::Hello& message, Now now) {
     wants_tick_ = true;
     return;
   }
-  if (link.greeted || !acceptable(link, message)) {
+  if (link.greeted || !acceptable(link, message, now)) {
     return;
   }
   if (message.name == config_.name) {
-    const std::string text = "two live nodes are named \"" + config_.name +
-                             "\" (this one and node " + std::to_string(message.node) +
-                             "); give each its own --name";
-    if (conflicts_.insert(text).second) {
-      event(Severity::error, text);
-    }
+    event(Severity::error, name_conflict(message.node));
   }
   link.greeted = true;
   link.node = message.node;
@@ -282,7 +290,28 @@ void Replicator::on(Link& link, const wire::Hello& message, Now now) {
   learn(message.members);
   event(Severity::info, "connected to " + link.name);
   consider_join_goal(message.ready || message.applied.empty(), message.applied);
-  drop_duplicates(link);
+  drop_duplicates(link, now);
+}
+
+std::string Replicator::name_conflict(std::uint64_t other) const {
+  return "two live nodes are named \"" + config_.name + "\" (this one and node " +
+         std::to_string(other) + "); give each its own --name";
+}
+
+// Refused nodes come back every few seconds; one that has not for a while is gone.
+std::vector<std::string> Replicator::conflicts(Now now) const {
+  std::vector<std::string> found;
+  for (const auto& [text, seen_us] : conflicts_) {
+    if (now.monotonic_us < seen_us + conflict_memory_us) {
+      found.push_back(text);
+    }
+  }
+  for (const auto& [connection, link] : links_) {
+    if (link.greeted && link.name == config_.name) {
+      found.push_back(name_conflict(link.node));
+    }
+  }
+  return found;
 }
 
 // A joiner is done when it has what its first ready contact had (R5.7). Two fresh nodes that name
@@ -293,7 +322,7 @@ void Replicator::consider_join_goal(bool good, const VersionVector& applied) {
   }
 }
 
-void Replicator::drop_duplicates(Link& link) {
+void Replicator::drop_duplicates(Link& link, Now now) {
   for (auto& [connection, other] : links_) {
     if (connection == link.connection || !other.greeted || other.node != link.node) {
       continue;
@@ -305,7 +334,7 @@ void Replicator::drop_duplicates(Link& link) {
             ? link.opened_us >= other.opened_us
             : (link.outbound ? node_ : link.node) < (other.outbound ? node_ : link.node);
     Link& loser = keep_new ? other : link;
-    end(loser, wire::Goodbye::Reason::duplicate, "there is another connection between us");
+    end(loser, wire::Goodbye::Reason::duplicate, "there is another connection between us", now);
     return;
   }
 }
@@ -320,10 +349,8 @@ void Replicator::on(Link& link, const wire::Goodbye& message, Now now) {
   if (message.reason == Reason::self) {
     own_addresses_.insert(link.dialed);
   }
-  if (!link.dialed.empty() && message.reason != Reason::duplicate) {
-    DialState& dial = dials_[link.dialed];
-    dial.failures = 6;
-    dial.next_us = now.monotonic_us + dial_delay_max_us;
+  if (message.reason != Reason::duplicate) {
+    rest(link.dialed, now);
   }
   closes_.push_back({link.connection});
   links_.erase(link.connection);
@@ -641,11 +668,10 @@ void Replicator::dial_missing(Now now) {
 }
 
 void Replicator::stop(Now now) {
-  (void)now;
   stopping_ = true;
   while (!links_.empty()) {
     end(links_.begin()->second, wire::Goodbye::Reason::shutting_down,
-        config_.name + " is stopping");
+        config_.name + " is stopping", now);
   }
 }
 

@@ -98,7 +98,8 @@ class Replicator {
   [[nodiscard]] bool members_changed();  // since the last call: persist them
   [[nodiscard]] std::vector<const Link*> links() const;
   [[nodiscard]] std::vector<PeerView> views(Now now) const;
-  [[nodiscard]] const std::set<std::string>& conflicts() const { return conflicts_; }
+  // Nodes that must not be what they are: another with our name, our identity or another history.
+  [[nodiscard]] std::vector<std::string> conflicts(Now now) const;
   // V of the first greeted ready member, for a node that joins (R5.7).
   [[nodiscard]] const std::optional<VersionVector>& join_goal() const { return join_goal_; }
   [[nodiscard]] bool needs_bootstrap() const { return needs_bootstrap_; }
@@ -119,7 +120,8 @@ class Replicator {
   };
 
   void say(ConnectionId connection, wire::PeerMessage message);
-  void end(Link& link, wire::Goodbye::Reason reason, std::string detail);
+  void end(Link& link, wire::Goodbye::Reason reason, std::string detail, Now now);
+  void rest(const std::string& dialed, Now now);
   void event(Severity severity, std::string text);
   [[nodiscard]] wire::Hello hello(Now now) const;
   [[nodiscard]] wire::Member self_facts() const;
@@ -133,9 +135,10 @@ class Replicator {
   void on(Link& link, const wire::MemberFacts& message);
   void on(Link& link, const wire::Goodbye& message, Now now);
 
-  [[nodiscard]] bool acceptable(Link& link, const wire::Hello& hello);
+  [[nodiscard]] bool acceptable(Link& link, const wire::Hello& hello, Now now);
+  [[nodiscard]] std::string name_conflict(std::uint64_t other) const;
   // Of two connections to one node, the same one stays on both sides.
-  void drop_duplicates(Link& link);
+  void drop_duplicates(Link& link, Now now);
   void learn(const std::vector<wire::Member>& facts);
   void consider_join_goal(bool good, const VersionVector& applied);
 
@@ -168,7 +171,7 @@ class Replicator {
   bool ready_ = false;
   bool needs_bootstrap_ = false;
   std::optional<VersionVector> join_goal_;
-  std::set<std::string> conflicts_;
+  std::map<std::string, std::uint64_t> conflicts_;  // sentence -> when it was true last
   std::map<std::uint64_t, VersionVector> last_durable_;  // by node, over connections
   std::vector<DigestQuestion> digest_questions_;
   std::vector<DigestAnswer> digest_answers_;
