@@ -90,6 +90,7 @@ class Replica::Impl {
     std::uint64_t client_request = 0;
     std::uint64_t until_us = 0;
     std::map<std::uint64_t, wire::DigestReply> answers;  // by node
+    std::string failure;                                 // why there is none of our own
     std::set<std::uint64_t> asked;
   };
 
@@ -580,7 +581,10 @@ void Replica::Impl::on(CutJobDone done, Now now) {
   }
   if (request.round) {
     const auto round = rounds_.find(*request.round);
-    if (round != rounds_.end() && !done.error) {
+    if (round != rounds_.end() && done.error) {
+      events_.push_back({Severity::error, done.error->message});
+      round->second.failure = done.error->message;
+    } else if (round != rounds_.end()) {
       round->second.answers[node_] = {*request.round, done.applied, done.digest, done.cells};
     }
     return;
@@ -734,7 +738,8 @@ void Replica::Impl::answer_digest_questions() {
 void Replica::Impl::finish_digest_rounds(Now now) {
   for (auto it = rounds_.begin(); it != rounds_.end();) {
     const DigestRound& round = it->second;
-    if (round.answers.size() < round.asked.size() && now.monotonic_us < round.until_us) {
+    if (round.answers.size() < round.asked.size() && round.failure.empty() &&
+        now.monotonic_us < round.until_us) {
       due(round.until_us);
       ++it;
       continue;
@@ -833,6 +838,9 @@ std::string Replica::Impl::status(Now now, const DigestRound* round) const {
     for (const std::string& reason : *reasons) {
       json.value(reason);
     }
+  }
+  if (round != nullptr && !round->failure.empty()) {
+    json.value(round->failure);
   }
   json.end_array();
   json.key("position").value(view.log_position);
