@@ -61,8 +61,10 @@ class Driver {
 
   // `bytes` is what the input weighed on the wire.
   void step(replica::Input input, std::size_t bytes = 0);
-  // The tick holds enough (R1.4): read no more sockets until it has ended.
-  [[nodiscard]] bool tick_is_full() const { return tick_bytes_ >= full_tick_bytes; }
+  // The tick holds enough (R1.4): take nothing more from sockets and buffers until it has ended.
+  [[nodiscard]] bool tick_is_full() const {
+    return tick_bytes_ >= full_tick_bytes || parts_.replica.tick_full();
+  }
   // The loop's wake handler.
   void wake();
   // Syncs the log for the last time. Only when the background has stopped.

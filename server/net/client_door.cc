@@ -48,8 +48,12 @@ void ClientDoor::reply(replica::Reply reply) {
     return;  // it is gone, and did not wait
   }
   found->second->reply(reply.id, std::move(reply.response));
-  if (answered_.empty() || answered_.back() != serial) {
-    answered_.push_back(serial);
+  flush_after_tick(*found->second);
+}
+
+void ClientDoor::flush_after_tick(const ClientSession& session) {
+  if (answered_.empty() || answered_.back() != session.serial()) {
+    answered_.push_back(session.serial());
   }
 }
 

@@ -44,6 +44,7 @@ class ClientDoor {
   friend class ClientSession;
   using Serial = std::uint32_t;
 
+  void flush_after_tick(const ClientSession& session);
   void remove(ClientSession& session);
   void account(ClientSession& session);
   void cut_off_the_largest();
@@ -56,7 +57,7 @@ class ClientDoor {
   std::unordered_map<Serial, std::unique_ptr<ClientSession>> sessions_;
   // Removed during a call from their own connection; destroyed when no such call is under way.
   std::vector<std::unique_ptr<ClientSession>> graveyard_;
-  std::vector<Serial> answered_;  // in this tick
+  std::vector<Serial> answered_;  // in this tick, or waiting for its end
   Serial last_serial_ = 0;
   std::size_t lingering_ = 0;
   std::size_t held_ = 0;

@@ -38,9 +38,10 @@ void ClientSession::received(std::string_view bytes) {
 
 void ClientSession::decode() {
   while (state_ == State::greeting || state_ == State::open) {
-    if (in_flight() >= door_.limits_.in_flight) {
+    if (in_flight() >= door_.limits_.in_flight || door_.core_.tick_is_full()) {
       throttled_ = true;
       connection_->pause_reading();
+      door_.flush_after_tick(*this);
       return;
     }
     const auto body = reader_.next();

@@ -64,7 +64,7 @@ class ClientSession final : public ConnectionHandler {
   std::unique_ptr<Connection> connection_;
   wire::FrameReader reader_{wire::max_client_hello_body};
   State state_ = State::greeting;
-  bool throttled_ = false;  // in_flight reached its limit
+  bool throttled_ = false;  // in_flight reached its limit, or the tick is full: goes on at a flush
   bool lingers_ = false;    // counted by the door as lingering
   std::uint64_t since_us_;  // of the connection, then of the last words
   // Lower halves of request ids, ascending but for their overflow; those before `answered_` are

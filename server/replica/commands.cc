@@ -596,4 +596,16 @@ wire::Result run_command(Transaction& transaction, const wire::Command& command,
   return Execution(transaction, command, limits).run();
 }
 
+std::size_t result_bytes(const wire::Result& result) {
+  std::size_t bytes = sizeof(wire::Result);
+  if (const auto* text = std::get_if<std::string>(&result)) {
+    bytes += text->size();
+  } else if (const auto* list = std::get_if<std::vector<std::string>>(&result)) {
+    for (const std::string& item : *list) {
+      bytes += sizeof(item) + item.size();
+    }
+  }
+  return bytes;
+}
+
 }  // namespace starling::replica

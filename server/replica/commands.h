@@ -30,4 +30,7 @@ struct TypePresence {
 [[nodiscard]] wire::Result run_command(Transaction& transaction, const wire::Command& command,
                                        const CommandLimits& limits);
 
+// What a result weighs in an answer, about.
+[[nodiscard]] std::size_t result_bytes(const wire::Result& result);
+
 }  // namespace starling::replica

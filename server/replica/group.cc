@@ -41,6 +41,7 @@ std::deque<wire::Result> decode_results(std::string_view bytes) {
 }
 
 // An increment's delta is a small payload, so only the sizes that matter are counted.
+constexpr std::size_t max_answer_bytes = 64u << 20;  // must fit a frame
 constexpr std::size_t max_entry_payload = max_entry_size - (64u << 10);
 
 }  // namespace
@@ -135,8 +136,15 @@ std::expected<Group::Executed, wire::Error> Group::execute(const wire::Request& 
   }
   OriginStream& stream = streams_[self_];
   Transaction transaction(tables_, self_, stream.n + 1, clock_.tick(unix_ms), applied_);
+  std::size_t answer_bytes = 0;
   for (const wire::Command& command : request.commands) {
     wire::Result result = run_command(transaction, command, limits_.commands);
+    answer_bytes += result_bytes(result);
+    if (answer_bytes > max_answer_bytes) {
+      return std::unexpected(
+          wire::Error{wire::ErrorCode::too_large,
+                      "the answer would have more than 64 MiB; ask for less at a time, or export"});
+    }
     if (auto* error = std::get_if<wire::Error>(&result)) {
       return std::unexpected(std::move(*error));
     }

@@ -9,6 +9,7 @@
 #include "crdt/mutants.h"
 #include "crdt/varint.h"
 #include "server/json_writer.h"
+#include "server/replica/commands.h"
 #include "server/replica/explain.h"
 #include "server/replica/group.h"
 #include "server/replica/members.h"
@@ -20,6 +21,7 @@ namespace {
 constexpr std::size_t max_waiting = 10'000;        // requests that wait for something
 constexpr std::size_t max_cut_jobs = 64;           // cut reads not yet done
 constexpr std::size_t tick_bytes = 1u << 20;       // a tick ends at about this much (R1.4)
+constexpr std::size_t tick_reply_bytes = 4u << 20;  // … or when its answers have grown to this
 constexpr std::uint64_t idle_cut_us = 30'000'000;  // an export that is not continued
 constexpr std::uint64_t digest_patience_us = 5'000'000;
 constexpr std::uint64_t retry_checkpoint_us = 1'000'000;
@@ -63,7 +65,9 @@ class Replica::Impl {
   Effects end_tick(Now now);
 
   [[nodiscard]] bool wants_tick() const { return wants_tick_ || replicator_->wants_tick(); }
-  [[nodiscard]] bool tick_full() const { return group_.record_bytes() >= tick_bytes; }
+  [[nodiscard]] bool tick_full() const {
+    return group_.record_bytes() >= tick_bytes || reply_bytes_ >= tick_reply_bytes;
+  }
   [[nodiscard]] View view(Now now) const;
   [[nodiscard]] std::string status_json(Now now) const { return status(now, nullptr); }
   [[nodiscard]] std::vector<std::string> client_addresses() const;
@@ -144,6 +148,7 @@ class Replica::Impl {
 
   std::deque<Waiting> waiting_;
   std::vector<Reply> replies_;
+  std::size_t reply_bytes_ = 0;
   std::vector<Event> events_;
   std::deque<CutRequest> cut_requests_;
   std::map<std::uint64_t, CutRequest> running_cuts_;
@@ -273,6 +278,7 @@ Effects Replica::Impl::end_tick(Now now) {
     effects.facts.push_back({std::string(fact_members), replicator_->members().encode()});
   }
   effects.replies = std::exchange(replies_, {});
+  reply_bytes_ = 0;
   effects.events.insert(effects.events.begin(), std::make_move_iterator(events_.begin()),
                         std::make_move_iterator(events_.end()));
   events_.clear();
@@ -301,6 +307,9 @@ void Replica::Impl::reply(RequestId id, std::uint64_t request, std::vector<wire:
   response.token = group_.applied();
   response.repeated = repeated;
   response.results = std::move(results);
+  for (const wire::Result& result : response.results) {
+    reply_bytes_ += result_bytes(result);
+  }
   replies_.push_back({id, std::move(response)});
 }
 
@@ -399,9 +408,10 @@ void Replica::Impl::retry_waiting(Now now) {
                           "disk; retry later")
                   : error(wire::ErrorCode::behind,
                           "this node did not catch up with what this session has seen in time"));
-    } else if (seen && !group_.tables().full()) {
+    } else if (seen && !group_.tables().full() && !tick_full()) {
       serve(std::move(waiting.request), now);
     } else {
+      wants_tick_ = wants_tick_ || tick_full();  // the next one goes on
       due(waiting.until_us);
       waiting_.push_back(std::move(waiting));
     }
