@@ -23,9 +23,13 @@ std::string encode_outside_position(std::uint64_t position) {
 }
 
 std::optional<std::uint64_t> decode_outside_position(std::string_view bytes) {
+  if (bytes.size() < digits) {
+    return std::nullopt;
+  }
   std::uint64_t position = 0;
-  if (bytes.size() < digits ||
-      std::from_chars(bytes.data(), bytes.data() + digits, position).ptr != bytes.data() + digits ||
+  const char* const begin = bytes.data();
+  const char* const end = begin + digits;
+  if (std::from_chars(begin, end, position).ptr != end ||
       bytes != encode_outside_position(position)) {
     return std::nullopt;
   }

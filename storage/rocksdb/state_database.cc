@@ -92,7 +92,7 @@ class StateCut final : public Cut {
   std::uint64_t position_;
 };
 
-StateDatabase::StateDatabase(std::filesystem::path path, std::filesystem::path incoming,
+StateDatabase::StateDatabase(const std::filesystem::path& path, std::filesystem::path incoming,
                              const FreeSpace& free_space, const LogDatabase& log, Options options)
     : where_(path.string()),
       incoming_(std::move(incoming)),

@@ -48,7 +48,7 @@ class StateDatabase {
   friend class CheckpointFile;
   friend class StateCut;
 
-  StateDatabase(std::filesystem::path path, std::filesystem::path incoming,
+  StateDatabase(const std::filesystem::path& path, std::filesystem::path incoming,
                 const FreeSpace& free_space, const LogDatabase& log, Options options);
 
   [[nodiscard]] rocksdb::Options database_options() const;

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
+#include <vector>
 
 #include <doctest/doctest.h>
 #include <spawn.h>
@@ -163,6 +164,7 @@ class CrashSite {
                                   std::move(failpoint),
                                   std::to_string(nth)};
     std::vector<char*> argv;
+    argv.reserve(args.size() + 1);
     for (auto& arg : args) {
       argv.push_back(arg.data());
     }
