@@ -15,7 +15,8 @@ asio::awaitable<Result<Reply>> execute_on(std::shared_ptr<Engine> engine,
                                           std::vector<Command> commands, CallOptions options) {
   asio::use_awaitable_t<> token;
   co_return co_await asio::async_initiate<asio::use_awaitable_t<>, void(Result<Reply>)>(
-      [](auto handler, std::shared_ptr<Engine> on, std::vector<Command> todo, CallOptions how) {
+      [](auto handler, const std::shared_ptr<Engine>& on, std::vector<Command> todo,
+         CallOptions how) {
         // Keeps the caller's context running until it has its answer.
         auto executor = asio::prefer(asio::get_associated_executor(handler),
                                      asio::execution::outstanding_work.tracked);
@@ -51,7 +52,7 @@ asio::awaitable<Result<Reply>> AsyncClient::execute(std::vector<Command> command
   return execute_on(engine_, std::move(commands), options);
 }
 
-asio::awaitable<Result<BatchReply>> AsyncClient::run(Batch batch, CallOptions options) {
+asio::awaitable<Result<BatchReply>> AsyncClient::run(const Batch& batch, CallOptions options) {
   return run_on(engine_, batch.commands(), options);
 }
 

@@ -1,3 +1,5 @@
+#include <charconv>
+
 #include <starling/command.h>
 
 namespace starling {
@@ -90,6 +92,25 @@ Result<std::optional<std::string>> decode<std::optional<std::string>>(Value valu
     return std::unexpected(std::move(text.error()));
   }
   return std::optional(std::move(*text));
+}
+
+// A counter is a string that holds an integer.
+template <>
+Result<std::optional<std::int64_t>> decode<std::optional<std::int64_t>>(Value value) {
+  auto text = decode<std::optional<std::string>>(std::move(value));
+  if (!text) {
+    return std::unexpected(std::move(text.error()));
+  }
+  if (!*text) {
+    return std::optional<std::int64_t>{};
+  }
+  const std::string& digits = **text;
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc{} || end != digits.data() + digits.size()) {
+    return std::unexpected(Error{ErrorCode::not_a_number, "the value is text, not an integer"});
+  }
+  return std::optional(number);
 }
 
 template <>

@@ -83,10 +83,8 @@ std::uint32_t milliseconds_until(std::chrono::steady_clock::time_point when) {
 
 std::shared_ptr<Engine> Engine::start(const asio::any_io_executor& executor, Options options) {
   std::shared_ptr<Engine> engine(new Engine(executor, std::move(options)));
-  asio::co_spawn(
-      engine->strand_, [](std::shared_ptr<Engine> self) { return self->run(); }(engine),
-      // The coroutine's frame does not hold the engine; this handler does, until run() has ended.
-      [engine](const std::exception_ptr&) {});
+  // The coroutine's frame does not hold the engine; the handler does, until run() has ended.
+  asio::co_spawn(engine->strand_, engine->run(), [engine](const std::exception_ptr&) {});
   return engine;
 }
 
@@ -117,6 +115,7 @@ void Engine::submit(std::vector<Command> commands, const CallOptions& options, H
   const auto now = Clock::now();
   Call call;
   call.handler = std::move(handler);
+  call.submitted = now;
   call.deadline = now + options.deadline.value_or(options_.deadline);
   call.retry_until = now + options_.retry_for;
   call.retry_elsewhere = options.retry_elsewhere.value_or(options_.retry_elsewhere);
@@ -208,6 +207,9 @@ asio::awaitable<std::optional<Error>> Engine::connect() {
   const auto unreachable = [&address](const std::string& why) {
     return Error{ErrorCode::unreachable, "cannot connect to " + address + ": " + why};
   };
+  if (tried_ == 0) {
+    round_began_ = Clock::now();
+  }
   ++connection_;
   drop_reason_.reset();
   served_ = false;
@@ -410,9 +412,10 @@ Engine::Clock::duration Engine::attempt_failed(const Error& why) {
     return Clock::duration::zero();
   }
   tried_ = 0;
+  // A call that came while the round was under way has not had its chance at every endpoint.
   for (auto call = calls_.begin(); call != calls_.end();) {
     const auto here = call++;
-    if (here->second.retry_until <= now) {
+    if (here->second.retry_until <= now && here->second.submitted <= round_began_) {
       finish(here, std::unexpected(why));
     }
   }

@@ -55,6 +55,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   struct Call {
     wire::Request request;
     Handler handler;
+    Clock::time_point submitted;
     Clock::time_point deadline;
     Clock::time_point retry_until;
     Clock::time_point sent_at;
@@ -122,6 +123,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Clock::time_point last_heard_;
   Clock::time_point home_until_;
   unsigned failures_ = 0;  // in a row
+  Clock::time_point round_began_;
   std::size_t tried_ = 0;  // endpoints in this round
 
   wire::FrameReader reader_;

@@ -76,6 +76,7 @@ class Nursery {
       args.insert(args.end(), {"--join", join});
     }
     std::vector<char*> argv;
+    argv.reserve(args.size() + 1);
     for (std::string& arg : args) {
       argv.push_back(arg.data());
     }
@@ -320,7 +321,9 @@ class Tour {
     shell(north, "incr visits 10");
     shell(north, "set-add fruit apple pear");
     // The token makes south wait until it has what north acknowledged.
-    (void)clients_[south]->join_token(clients_[north]->token());
+    if (!good("session", clients_[south]->join_token(clients_[north]->token()))) {
+      return false;
+    }
     const auto begin = Clock::now();
     const auto greeting = clients_[south]->string("greeting").get();
     const auto visits = clients_[south]->counter("visits").get();
@@ -329,7 +332,7 @@ class Tour {
     }
     const auto took = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
     shell(south, "get greeting", greeting->value_or("(nothing)"));
-    shell(south, "get visits", visits->value_or("(nothing)"));
+    shell(south, "get visits", std::to_string(visits->value_or(0)));
     say(fmt::format("   {:.1f} ms for both reads, made with the session of the writer", took));
     pause();
     return true;
@@ -433,7 +436,7 @@ class Tour {
       }
       say(fmt::format("   {:>5}  greeting={}  visits={}  fruit={}  draft={}", nodes_[node].name,
                       styled(Style::accent, greeting->value_or("-")),
-                      styled(Style::accent, visits->value_or("-")),
+                      styled(Style::accent, std::to_string(visits->value_or(0))),
                       styled(Style::accent, fmt::format("{}", fmt::join(*fruit, ","))),
                       styled(Style::accent, fmt::format("{}", fmt::join(*draft, " | ")))));
     }

@@ -60,7 +60,7 @@ std::string option_lines(std::span<const OptionSpec> options) {
       help.replace(2, left.size(), left);
       lines += help;
     } else {
-      lines += "  " + left + "\n" + help;
+      lines += fmt::format("  {}\n{}", left, help);
     }
   }
   return lines;

@@ -1,4 +1,5 @@
 // import and export: NDJSON in and out, streaming.
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -6,6 +7,7 @@
 #include <memory>
 #include <random>
 #include <sys/stat.h>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -133,6 +135,7 @@ class Import {
     std::uint64_t bytes = 0;
     std::uint64_t hash = 0;  // of the lines
     std::vector<Command> commands;
+    std::vector<std::pair<std::string, CommandCode>> touches;  // once sent
   };
   struct InFlight {
     Batch batch;
@@ -222,18 +225,39 @@ class Import {
     if (batch_.lines == 0) {
       return;
     }
-    while (in_flight_.size() >= batches_in_flight) {
+    Batch batch = std::exchange(batch_, {});
+    while (!in_flight_.empty() &&
+           (in_flight_.size() >= batches_in_flight || !commutes_with_all(batch))) {
       settle();
     }
-    Batch batch = std::exchange(batch_, {});
     const OperationId operation{
         .session = mix(options_.session + batches_sent_++ / batches_per_session),
         .sequence = mix(batch.hash)};
     if (failure_) {
       return;
     }
+    for (const Command& command : batch.commands) {
+      ++touched_[name_of(command)][command.code];
+      batch.touches.emplace_back(name_of(command), command.code);
+    }
     auto reply = client_.start(std::exchange(batch.commands, {}), {.operation = operation});
     in_flight_.push_back({std::move(batch), std::move(reply)});
+  }
+
+  static std::string name_of(const Command& command) {
+    return static_cast<char>(command.db) + command.key;
+  }
+
+  // A batch that the node refuses for now is sent again later, behind others. So batches are under
+  // way together only if their order does not matter: additions commute, nothing else is assumed
+  // to.
+  [[nodiscard]] bool commutes_with_all(const Batch& batch) const {
+    return std::ranges::none_of(batch.commands, [this](const Command& command) {
+      const auto found = touched_.find(name_of(command));
+      const bool adds = command.code == CommandCode::incr || command.code == CommandCode::set_add;
+      return found != touched_.end() &&
+             !(adds && found->second.size() == 1 && found->second.contains(command.code));
+    });
   }
 
   // Waits for the oldest batch.
@@ -242,6 +266,15 @@ class Import {
     in_flight_.pop_front();
     const auto reply = oldest.reply.get();
     const Batch& batch = oldest.batch;
+    for (const auto& [name, code] : batch.touches) {
+      const auto found = touched_.find(name);
+      if (--found->second[code] == 0) {
+        found->second.erase(code);
+      }
+      if (found->second.empty()) {
+        touched_.erase(found);
+      }
+    }
     if (!reply) {
       Failure failure = describe(reply.error(), "import", session_.where());
       failure.what =
@@ -301,6 +334,8 @@ class Import {
   std::uint64_t siblings_ = 0;
   Batch batch_;
   std::deque<InFlight> in_flight_;
+  // What the batches under way do to which keys, and how often.
+  std::unordered_map<std::string, std::map<CommandCode, std::uint64_t>> touched_;
   std::optional<Failure> failure_;
 };
 

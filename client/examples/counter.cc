@@ -17,6 +17,6 @@ int main(int argc, char** argv) {
     std::cout << "visit " << *visits << "\n";
   }
 
-  const auto total = client.counter("visits").get();  // Result<std::optional<std::string>>
-  std::cout << "total " << total.value().value_or("0") << "\n";
+  const auto total = client.counter("visits").get();  // Result<std::optional<std::int64_t>>
+  std::cout << "total " << total.value().value_or(0) << "\n";
 }

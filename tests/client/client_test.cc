@@ -45,9 +45,9 @@ TEST_CASE("every handle sends its command and gives its answer as a type") {
 TEST_CASE("every request that writes has an op id of its own, and reads have none") {
   FakeServer server;
   Client client(server.address());
-  (void)client.string("k").set("1");
-  (void)client.counter("c").add(1);
-  (void)client.string("k").get();
+  CHECK(client.string("k").set("1").has_value());
+  CHECK(client.counter("c").add(1).has_value());
+  CHECK(client.string("k").get().has_value());
   const auto requests = server.requests();
   REQUIRE(requests.size() == 3);
   REQUIRE(requests[0].op_id.has_value());
@@ -55,6 +55,22 @@ TEST_CASE("every request that writes has an op id of its own, and reads have non
   CHECK(requests[0].op_id->session == requests[1].op_id->session);
   CHECK(requests[0].op_id->sequence != requests[1].op_id->sequence);
   CHECK_FALSE(requests[2].op_id.has_value());
+}
+
+TEST_CASE("a counter is read as a number, and says so when it holds text") {
+  FakeServer server;
+  std::atomic<int> calls = 0;
+  server.behave([&](const wire::Request& request) {
+    const std::vector<wire::Result> results{std::string("-17"), wire::Nil{}, std::string("text")};
+    return wire::Response{.id = request.id,
+                          .token = {},
+                          .repeated = false,
+                          .results = {results[static_cast<std::size_t>(calls++)]}};
+  });
+  Client client(server.address());
+  CHECK(client.counter("c").get().value() == -17);
+  CHECK(client.counter("c").get().value() == std::nullopt);
+  CHECK(client.counter("c").get().error().code == ErrorCode::not_a_number);
 }
 
 TEST_CASE("an answer of the wrong shape is an error, not a crash") {
@@ -167,6 +183,23 @@ TEST_CASE("a dead port is reported with its address, at once where retrying is o
   CHECK(result.error().code == ErrorCode::unreachable);
   CHECK(result.error().message.find(server.address()) != std::string::npos);
   CHECK(std::chrono::steady_clock::now() - begin < 1s);
+}
+
+TEST_CASE("a node that went silent is called anew by the next call, also where retrying is off") {
+  FakeServer server;
+  server.behave([](const wire::Request& request) -> FakeServer::Answer {
+    if (request.commands[0].key == "hole") {
+      return FakeServer::Silence{};
+    }
+    return FakeServer::plain(request);
+  });
+  auto options = options_for({server.address()});
+  options.retry_for = 0ms;
+  Client client(options);
+  for (int i = 0; i < 10; ++i) {
+    CHECK(client.string("hole").with({.deadline = 20ms}).get().error().code == ErrorCode::timeout);
+    CHECK(client.string("k").get().has_value());
+  }
 }
 
 TEST_CASE("with retrying on, a dead port is reported at the deadline") {

@@ -37,10 +37,10 @@ class AsyncClient : public Verbs<AsyncClient> {
   asio::awaitable<Result<T>> call(Command command, CallOptions options = {}) {
     std::vector<Command> commands;
     commands.push_back(std::move(command));
-    return decoded<T>(execute(std::move(commands), std::move(options)));
+    return decoded<T>(execute(std::move(commands), options));
   }
 
-  asio::awaitable<Result<BatchReply>> run(Batch batch, CallOptions options = {});
+  asio::awaitable<Result<BatchReply>> run(const Batch& batch, CallOptions options = {});
   asio::awaitable<Result<Reply>> execute(std::vector<Command> commands, CallOptions options = {});
 
   [[nodiscard]] std::string token() const;

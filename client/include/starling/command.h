@@ -99,6 +99,8 @@ Result<std::string> decode<std::string>(Value value);
 template <>
 Result<std::optional<std::string>> decode<std::optional<std::string>>(Value value);
 template <>
+Result<std::optional<std::int64_t>> decode<std::optional<std::int64_t>>(Value value);
+template <>
 Result<std::vector<std::string>> decode<std::vector<std::string>>(Value value);
 template <>
 Result<Fields> decode<Fields>(Value value);

@@ -71,7 +71,8 @@ class CounterHandle : public BasicHandle<Face, CounterHandle> {
   auto add(std::int64_t delta) const {
     return this->template call<std::int64_t>(CommandCode::incr, {}, delta);
   }
-  auto get() const { return this->template call<std::optional<std::string>>(CommandCode::get); }
+  // Nothing if nobody has added anything.
+  auto get() const { return this->template call<std::optional<std::int64_t>>(CommandCode::get); }
 };
 
 // Of a concurrent add and remove of one element the add wins.
@@ -189,6 +190,8 @@ class Verbs {
   }
 
  private:
+  friend Face;
+  Verbs() = default;
   Face& self() { return static_cast<Face&>(*this); }
 };
 
