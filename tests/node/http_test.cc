@@ -35,7 +35,7 @@ struct Bench {
   std::string ask(const std::string& bytes) {
     RawSocket socket(port);
     socket.send(bytes);
-    return socket.receive_all(milliseconds(2000));
+    return socket.receive_all(milliseconds(300));
   }
   std::string get(const std::string& path) {
     return ask("GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
