@@ -103,22 +103,23 @@ void Replicator::rest(const std::string& dialed, Now now) {
 // ---------------------------------------------------------------- connections
 
 void Replicator::connected(const PeerConnected& input, Now now) {
-  if (stopping_) {
+  std::string dialed;
+  for (auto& [address, state] : dials_) {
+    if (input.dial && state.dial == *input.dial) {
+      state.dial = 0;
+      dialed = address;
+    }
+  }
+  if (stopping_ || cut_all_) {
     closes_.push_back({input.connection});
+    wants_tick_ = true;
     return;
   }
   Link& link = links_[input.connection];
   link.connection = input.connection;
   link.outbound = input.dial.has_value();
+  link.dialed = std::move(dialed);
   link.opened_us = link.last_heard_us = now.monotonic_us;
-  if (input.dial) {
-    for (auto& [address, state] : dials_) {
-      if (state.dial == *input.dial) {
-        state.dial = 0;
-        link.dialed = address;
-      }
-    }
-  }
   say(link.connection, hello(now));
 }
 
@@ -401,6 +402,7 @@ void Replicator::on(Link& link, wire::Push& message, Now now) {
     PullState& pull = pulls_[origin];
     pull.asked_us = 0;
     pull.lacking_since_us = 0;
+    pull.n_then = group_.applied().at(origin);
   }
 }
 
@@ -507,7 +509,8 @@ void Replicator::on(Link& link, const wire::Pull& message, Now now) {
   }
   for (const Run& run : found->runs) {
     link.sent_bytes += run.entries.size();
-    say(link.connection, wire::Push{run, true});
+    // Only the last one says so: it makes the other side ask for more, once.
+    say(link.connection, wire::Push{run, &run == &found->runs.back()});
   }
 }
 
@@ -545,9 +548,10 @@ void Replicator::pull_missing(Now now) {
     const std::uint64_t n = group_.applied().at(origin);
     const bool fresh = !pulls_.contains(origin);
     PullState& pull = pulls_[origin];
-    if (fresh || (n != pull.n_then && pull.asked_us != 0)) {
-      pull.lacking_since_us = now.monotonic_us;
-      pull.asked_us = 0;
+    if (fresh || n != pull.n_then) {
+      // It moves: what was asked for is arriving, or it is being pushed. Asking again would only
+      // bring the same bytes twice.
+      (pull.asked_us != 0 ? pull.asked_us : pull.lacking_since_us) = now.monotonic_us;
     }
     pull.n_then = n;
     // Its own node pushes it; an ended or absent origin nobody pushes, so ask at once.
