@@ -562,7 +562,8 @@ void Replica::Impl::start_cut_jobs(Effects& effects) {
   for (std::size_t left = cut_requests_.size(); left > 0; --left) {
     CutRequest request = std::move(cut_requests_.front());
     cut_requests_.pop_front();
-    if (request.after_checkpoint > ingested_) {
+    // Clean: the checkpoint that was being written had all of it, and there will be no other.
+    if (request.after_checkpoint > ingested_ && group_.dirty()) {
       checkpoint_wanted_ = checkpoint_wanted_ || !group_.checkpointing();
       cut_requests_.push_back(std::move(request));
       continue;
