@@ -718,7 +718,10 @@ void Replica::Impl::begin_digest_round(const ClientRequest& request, Now now) {
   DigestRound& round = rounds_[++last_round_];
   round.client = request.id;
   round.client_request = request.request.id;
-  round.until_us = now.monotonic_us + digest_patience_us;
+  // As long as the client waits, less what the answer needs on its way.
+  const std::uint64_t deadline_ms = request.request.deadline_ms;
+  round.until_us =
+      now.monotonic_us + (deadline_ms == 0 ? digest_patience_us : deadline_ms * 1000 / 10 * 9);
   round.asked.insert(node_);
   for (const Link* link : replicator_->links()) {
     if (!replicator_->is_cut(link->node)) {
@@ -747,10 +750,16 @@ void Replica::Impl::answer_digest_questions() {
 }
 
 void Replica::Impl::finish_digest_rounds(Now now) {
+  std::set<std::uint64_t> here{node_};
+  for (const Link* link : replicator_->links()) {
+    here.insert(link->node);
+  }
   for (auto it = rounds_.begin(); it != rounds_.end();) {
     const DigestRound& round = it->second;
-    if (round.answers.size() < round.asked.size() && round.failure.empty() &&
-        now.monotonic_us < round.until_us) {
+    const bool awaited = std::ranges::any_of(round.asked, [&](std::uint64_t node) {
+      return here.contains(node) && !round.answers.contains(node);
+    });
+    if (awaited && round.failure.empty() && now.monotonic_us < round.until_us) {
       due(round.until_us);
       ++it;
       continue;
