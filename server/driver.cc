@@ -64,9 +64,7 @@ void Driver::tick() {
 // The order is the contract of Effects: nothing leaves before the record is committed.
 void Driver::perform(replica::Effects effects) {
   commit(effects);
-  for (const replica::Event& event : effects.events) {
-    parts_.log.write(level_of(event.severity), event.text);
-  }
+  log_events(effects.events);
   for (replica::Reply& reply : effects.replies) {
     parts_.doors.reply(std::move(reply));
   }
@@ -113,6 +111,24 @@ void Driver::commit(replica::Effects& effects) {
     const std::uint64_t begun = steady_us();
     const std::uint64_t position = sync_log();
     synced(position, steady_us() - begun);
+  }
+}
+
+// A peer that comes and goes a thousand times a second must not fill a disk with lines.
+void Driver::log_events(const std::vector<replica::Event>& events) {
+  const std::uint64_t second = parts_.loop.now().monotonic_us / 1'000'000;
+  if (!events.empty() && second != event_second_) {
+    if (events_in_second_ > event_lines_per_second) {
+      parts_.log.warning("lines left out",
+                         {{"count", std::to_string(events_in_second_ - event_lines_per_second)}});
+    }
+    event_second_ = second;
+    events_in_second_ = 0;
+  }
+  for (const replica::Event& event : events) {
+    if (++events_in_second_ <= event_lines_per_second) {
+      parts_.log.write(level_of(event.severity), event.text);
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "server/log.h"
 #include "server/loop.h"
@@ -73,11 +74,13 @@ class Driver {
  private:
   static constexpr std::size_t full_tick_bytes = 1u << 20;
   static constexpr std::uint64_t sync_interval_us = 1'000'000;
+  static constexpr std::uint64_t event_lines_per_second = 20;  // more are counted, not logged
 
   void want_tick();
   void tick();
   void perform(replica::Effects effects);
   void commit(replica::Effects& effects);
+  void log_events(const std::vector<replica::Event>& events);
   void start_checkpoint(std::unique_ptr<replica::CheckpointJob> job);
   void run_checkpoint(std::unique_ptr<replica::CheckpointJob> job);
   void start_cut_job(std::unique_ptr<replica::CutJob> job);
@@ -96,6 +99,8 @@ class Driver {
   std::uint64_t synced_ = 0;    // and the last that is known to be durable
   std::uint64_t last_sync_us_ = 0;
   bool syncing_ = false;  // everysec: one sync is under way
+  std::uint64_t event_second_ = 0;
+  std::uint64_t events_in_second_ = 0;
 };
 
 }  // namespace starling

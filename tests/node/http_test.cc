@@ -32,13 +32,14 @@ struct Bench {
         [this, shared] { std::thread([this, shared] { board.publish(shared); }).detach(); });
     std::this_thread::sleep_for(milliseconds(1));
   }
-  std::string ask(const std::string& bytes) {
+  std::string ask(const std::string& bytes, milliseconds patience = milliseconds(300)) {
     RawSocket socket(port);
     socket.send(bytes);
-    return socket.receive_all(milliseconds(300));
+    return socket.receive_all(patience);
   }
   std::string get(const std::string& path) {
-    return ask("GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    return ask("GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+               milliseconds(5000));
   }
 
   test::ReadableLog log;
