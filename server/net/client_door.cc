@@ -88,6 +88,7 @@ void ClientDoor::sweep() {
 void ClientDoor::drain() {
   draining_ = true;
   std::vector<ClientSession*> all;
+  all.reserve(sessions_.size());
   for (const auto& [serial, session] : sessions_) {
     all.push_back(session.get());
   }

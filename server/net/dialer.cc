@@ -46,7 +46,8 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
     }
     resolver_.async_resolve(
         address->host, std::to_string(address->port), tcp::resolver::numeric_service,
-        [self = shared_from_this()](std::error_code failed, tcp::resolver::results_type found) {
+        [self = shared_from_this()](std::error_code failed,
+                                    const tcp::resolver::results_type& found) {
           if (failed) {
             self->end(std::unexpected("the name cannot be resolved: " + failed.message()));
           } else {

@@ -8,7 +8,7 @@
 namespace starling {
 namespace {
 
-constexpr Host host{"host-1", std::uint64_t{4} << 30};
+const Host host{"host-1", std::uint64_t{4} << 30};
 
 std::expected<Config, Farewell> parse(std::vector<std::string> args) {
   return parse_command_line(std::move(args), host);

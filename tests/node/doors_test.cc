@@ -181,6 +181,7 @@ TEST_CASE("of those sent away only a few linger") {
   ClientBench bench(limits);
   const auto first = bench.connects_and_greets();
   std::vector<std::shared_ptr<Remote>> others;
+  others.reserve(100);
   for (int i = 0; i < 100; ++i) {
     others.push_back(bench.connects());
   }

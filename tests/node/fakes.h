@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include <doctest/doctest.h>
+
 #include "server/driver.h"
 #include "server/loop.h"
 #include "server/net/connection.h"
@@ -209,7 +211,7 @@ class ReadableLog {
 
   [[nodiscard]] std::string text() {
     std::string out;
-    std::rewind(file_);
+    REQUIRE(std::fseek(file_, 0, SEEK_SET) == 0);
     char buffer[4096];
     for (std::size_t n; (n = std::fread(buffer, 1, sizeof buffer, file_)) > 0;) {
       out.append(buffer, n);
