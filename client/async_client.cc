@@ -1,6 +1,7 @@
 #include <asio/associated_executor.hpp>
 #include <asio/async_result.hpp>
 #include <asio/dispatch.hpp>
+#include <asio/post.hpp>
 #include <asio/prefer.hpp>
 #include <asio/use_awaitable.hpp>
 #include <starling/async_client.h>
@@ -10,28 +11,37 @@
 namespace starling {
 namespace {
 
-// Takes the engine, so that the coroutine does not care what becomes of the AsyncClient.
-asio::awaitable<Result<Reply>> execute_on(std::shared_ptr<Engine> engine,
+// Holds the engine weakly: the engine holds the handler, which holds this coroutine, and a context
+// may be destroyed before either has ended.
+asio::awaitable<Result<Reply>> execute_on(std::weak_ptr<Engine> engine,
                                           std::vector<Command> commands, CallOptions options) {
   asio::use_awaitable_t<> token;
   co_return co_await asio::async_initiate<asio::use_awaitable_t<>, void(Result<Reply>)>(
-      [](auto handler, const std::shared_ptr<Engine>& on, std::vector<Command> todo,
+      [](auto handler, const std::weak_ptr<Engine>& on, std::vector<Command> todo,
          CallOptions how) {
         // Keeps the caller's context running until it has its answer.
         auto executor = asio::prefer(asio::get_associated_executor(handler),
                                      asio::execution::outstanding_work.tracked);
-        on->submit(std::move(todo), how,
-                   [handler = std::move(handler), executor](Result<Reply> result) mutable {
-                     asio::dispatch(executor, [handler = std::move(handler),
-                                               result = std::move(result)]() mutable {
-                       std::move(handler)(std::move(result));
-                     });
-                   });
+        const auto alive = on.lock();
+        if (!alive) {
+          asio::post(executor, [handler = std::move(handler)]() mutable {
+            std::move(handler)(
+                std::unexpected(Error{ErrorCode::closed, "the client was destroyed"}));
+          });
+          return;
+        }
+        alive->submit(std::move(todo), how,
+                      [handler = std::move(handler), executor](Result<Reply> result) mutable {
+                        asio::dispatch(executor, [handler = std::move(handler),
+                                                  result = std::move(result)]() mutable {
+                          std::move(handler)(std::move(result));
+                        });
+                      });
       },
       token, std::move(engine), std::move(commands), options);
 }
 
-asio::awaitable<Result<BatchReply>> run_on(std::shared_ptr<Engine> engine,
+asio::awaitable<Result<BatchReply>> run_on(std::weak_ptr<Engine> engine,
                                            std::vector<Command> commands, CallOptions options) {
   auto reply = co_await execute_on(std::move(engine), std::move(commands), options);
   if (!reply) {

@@ -45,8 +45,9 @@ function(starling_find_libraries)
       _starling_import(spdlog HEADER spdlog/spdlog.h DEPS lib::fmt lib::threads DEFINES SPDLOG_FMT_EXTERNAL)
     elseif(name STREQUAL "asio")
       starling_find_libraries(threads)
-      # Asio 1.22 does not recognise the coroutines of newer clang versions by itself.
-      _starling_import(asio HEADER asio.hpp DEPS lib::threads DEFINES ASIO_NO_DEPRECATED
+      # Asio 1.22 does not recognise the coroutines of newer clang versions by itself. Whether it uses std::aligned_alloc
+      # depends on what a file includes before it, so two files could allocate and free a coroutine in different ways.
+      _starling_import(asio HEADER asio.hpp DEPS lib::threads DEFINES ASIO_NO_DEPRECATED ASIO_DISABLE_STD_ALIGNED_ALLOC
                        $<$<CXX_COMPILER_ID:Clang>:ASIO_HAS_CO_AWAIT> $<$<CXX_COMPILER_ID:Clang>:ASIO_HAS_STD_COROUTINE>)
     elseif(name STREQUAL "capnp")  # serialisation only, no RPC
       starling_find_libraries(threads)

@@ -2,17 +2,15 @@
 #include <iostream>
 
 #include <asio/co_spawn.hpp>
-#include <asio/detached.hpp>
 #include <asio/io_context.hpp>
 #include <asio/use_awaitable.hpp>
 #include <starling/async_client.h>
 
-asio::awaitable<void> fetch(starling::AsyncClient& client, int number, int& open, int& good) {
-  auto page = client.string("page:" + std::to_string(number));
+asio::awaitable<bool> write_and_read(starling::AsyncClient* client, int number) {
+  const auto page = client->string("page:" + std::to_string(number));
   const auto written = co_await page.set("text of page " + std::to_string(number));
   const auto text = co_await page.get();
-  good += written && text && *text ? 1 : 0;
-  --open;
+  co_return written.has_value() && text.has_value() && text->has_value();
 }
 
 int main(int argc, char** argv) {
@@ -22,11 +20,15 @@ int main(int argc, char** argv) {
   int open = 100;
   int good = 0;
   for (int number = 0; number < 100; ++number) {
-    asio::co_spawn(context, fetch(client, number, open, good), asio::detached);
+    asio::co_spawn(context, write_and_read(&client, number),
+                   [&](const std::exception_ptr&, bool fine) {
+                     good += fine ? 1 : 0;
+                     if (--open == 0) {
+                       context.stop();
+                     }
+                   });
   }
-  while (open > 0) {
-    context.run_one();
-  }
+  context.run();
   std::cout << good << " of 100 pages written and read\n";
   return good == 100 ? 0 : 1;
 }

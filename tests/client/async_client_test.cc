@@ -38,7 +38,7 @@ TEST_CASE("coroutines use the same handles; the context ends when the client doe
 }
 
 asio::awaitable<void> count_answers(AsyncClient* client, int* answers) {
-  const auto sum = co_await client->counter("c").add(1);
+  const auto sum = co_await client->counter("c").add(1);  // see async_client.h
   *answers += sum ? 1 : 0;
 }
 
@@ -65,6 +65,24 @@ TEST_CASE("a context that is destroyed with calls under way takes them along") {
   asio::co_spawn(context, count_answers(&client, &answers), asio::detached);
   context.run_for(100ms);
   CHECK(answers == 0);
+}
+
+asio::awaitable<void> await_late(asio::awaitable<Result<std::int64_t>> call, ErrorCode* code) {
+  const auto result = co_await std::move(call);
+  *code = result.error().code;
+}
+
+TEST_CASE("a call that is awaited after its client is gone says so") {
+  asio::io_context context;
+  auto client = std::make_unique<AsyncClient>(context.get_executor(), Options{});
+  auto call = client->counter("c").add(1);
+  client.reset();
+  context.run();
+  context.restart();
+  ErrorCode code{};
+  asio::co_spawn(context, await_late(std::move(call), &code), asio::detached);
+  context.run();
+  CHECK(code == ErrorCode::closed);
 }
 
 }  // namespace

@@ -128,6 +128,7 @@ TEST_CASE("calls are pipelined: later ones are sent before the first is answered
   });
   Client client(options_for({server.address()}));
   std::vector<std::future<Result<Reply>>> futures;
+  futures.reserve(10);
   for (int i = 0; i < 10; ++i) {
     futures.push_back(
         client.start({{.code = CommandCode::get, .key = std::to_string(i)}}, {.deadline = 1s}));
@@ -143,6 +144,7 @@ TEST_CASE("threads share one connection") {
   FakeServer server;
   Client client(server.address());
   std::vector<std::thread> threads;
+  threads.reserve(8);
   std::atomic<int> good = 0;
   for (int t = 0; t < 8; ++t) {
     threads.emplace_back([&] {
@@ -417,6 +419,7 @@ TEST_CASE("too many waiting requests are refused at once, with a word why") {
   options.deadline = 300ms;
   Client client(options);
   std::vector<std::future<Result<Reply>>> futures;
+  futures.reserve(10);
   for (int i = 0; i < 10; ++i) {
     futures.push_back(
         client.start({{.code = CommandCode::set, .key = "k", .args = {std::string(2'000, 'x')}}}));
