@@ -14,6 +14,7 @@ import itertools
 import json
 import lzma
 import re
+import signal
 import subprocess
 import sys
 
@@ -127,6 +128,7 @@ def main():
     parser.add_argument("--at-least", type=int, default=0, metavar="N", help="fail if there are fewer packages")
     parser.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
     options = parser.parse_args()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it quietly
 
     found = packages(lines_of_lists(options.lists), options.limit)
     if len(found) < max(options.at_least, 1):

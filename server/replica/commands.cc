@@ -602,7 +602,7 @@ std::size_t result_bytes(const wire::Result& result) {
     bytes += text->size();
   } else if (const auto* list = std::get_if<std::vector<std::string>>(&result)) {
     for (const std::string& item : *list) {
-      bytes += sizeof(item) + item.size();
+      bytes += sizeof(std::string) + item.size();
     }
   }
   return bytes;

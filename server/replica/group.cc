@@ -1,5 +1,6 @@
 #include "server/replica/group.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "crdt/mutants.h"
@@ -51,7 +52,7 @@ Group::Group(const Store& store, const Limits& limits)
 
 // ---------------------------------------------------------------- recovery
 
-StoreResult<void> Group::recover() {
+StoreResult<void> Group::recover(std::uint64_t unix_ms) {
   const auto stored = store_.get(checkpoint_key());
   if (!stored) {
     return std::unexpected(stored.error());
@@ -73,6 +74,9 @@ StoreResult<void> Group::recover() {
       applied_.advance({origin, stream.n});
     }
     streams_ = std::move(row->streams);
+    for (const auto& [origin, stream] : streams_) {
+      newest_ = std::max(newest_, stream.hlc);
+    }
     clock_.restore(row->hlc);
   }
   log_end_ = store_.state_position();
@@ -91,7 +95,7 @@ StoreResult<void> Group::recover() {
                                             "directory and --join"});
     }
     for (const Run& run : record->runs()) {
-      const Admitted admitted = admit_one(run, hlc_unix_ms(clock_.last()));
+      const Admitted admitted = admit_one(run, unix_ms);
       if (admitted.admission != Admission::applied) {
         return std::unexpected(StoreError{
             StoreError::Code::corruption,
@@ -105,9 +109,6 @@ StoreResult<void> Group::recover() {
     log_end_ = position;
     tables_.evict();
   }
-  for (const auto& [origin, stream] : streams_) {
-    clock_.restore(stream.hlc);
-  }
   entries_from_peers_ = 0;
   unsynced_.clear();
   unsynced_.emplace_back(log_end_, applied_);
@@ -115,6 +116,11 @@ StoreResult<void> Group::recover() {
 }
 
 void Group::begin(const Origin& self) {
+  for (const auto& [origin, stream] : streams_) {
+    if (origin.node == self.node) {
+      clock_.restore(stream.hlc);  // ours; others' clocks are adopted within bounds only (R6.2)
+    }
+  }
   self_ = self;
   origins_.intern(self);
   streams_.try_emplace(self);
@@ -209,9 +215,12 @@ StoreResult<std::optional<OpOutcome>> Group::outcome_of(const OpId& id,
       return it->second;
     }
   }
+  // By the hour of the clock that stamped it, which may be ahead of ours.
+  constexpr std::uint64_t hours_ahead = 24;
   const std::uint64_t now = hour_of(std::max(clock_.last(), hlc_at(unix_ms)));
-  for (std::uint64_t back = 0; back <= outcome_hours_kept && back <= now; ++back) {
-    const auto row = store_.get(outcome_key(now - back, id));
+  const std::uint64_t newest = std::clamp(hour_of(newest_), now, now + hours_ahead);
+  for (std::uint64_t hour = newest + 1; hour-- > now - std::min(now, outcome_hours_kept);) {
+    const auto row = store_.get(outcome_key(hour, id));
     if (!row) {
       return std::unexpected(row.error());
     }
@@ -290,11 +299,13 @@ Group::Admitted Group::admit_one(Run run, std::uint64_t unix_ms) {
       return stall(std::string(message(parsed.error())));
     }
     if (!parsed->entry.deps.leq(applied_) && !mutant("no_causal")) {
-      if (admitted.entries > 0) {
-        admitted.admission = Admission::applied;
-        return admitted;  // the rest is pulled again once its dependencies are here
+      if (admitted.entries == 0) {
+        return hold(std::move(run));
       }
-      return hold(std::move(run));
+      // The rest waits; without room for it, it is pulled again once its dependencies are here.
+      held_.hold(std::move(run));
+      admitted.admission = Admission::applied;
+      return admitted;
     }
     record_.expect(origin, reader.first(), stream);
     record_.add(reader.last(), reader.bytes());
@@ -347,6 +358,7 @@ void Group::apply(const Entry& entry) {
 }
 
 void Group::remember(const Entry& entry) {
+  newest_ = std::max(newest_, entry.hlc);
   if (entry.op_id) {
     outcomes_[*entry.op_id] = {entry.hlc, entry.outcome};
   }

@@ -38,7 +38,7 @@ class Group {
   // -- recovery --
   // Loads the checkpoint row and replays the log behind it (R5.4). Then `begin` gives the origin
   // under which this process writes.
-  [[nodiscard]] StoreResult<void> recover();
+  [[nodiscard]] StoreResult<void> recover(std::uint64_t unix_ms);
   void begin(const Origin& self);
 
   // -- own writes --
@@ -119,6 +119,7 @@ class Group {
   VersionVector applied_;  // V
   VersionVector durable_;  // D
   HybridClock clock_;
+  Hlc newest_ = 0;         // of all entries applied, whoever's clock stamped it
   Origin self_;
   HoldBuffer held_;
   LogIndex log_;

@@ -20,6 +20,11 @@ class HoldBuffer {
   // The held run of this origin with the smallest first dot, removed from the buffer, if it begins
   // at or before `next`.
   [[nodiscard]] std::optional<Run> take(const Origin& origin, std::uint64_t next);
+  // A run of this origin that begins at or before `next` waits here.
+  [[nodiscard]] bool holds(const Origin& origin, std::uint64_t next) const {
+    const auto runs = runs_.find(origin);
+    return runs != runs_.end() && runs->second.begin()->first <= next;
+  }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
   [[nodiscard]] const std::map<Origin, std::map<std::uint64_t, Run>>& runs() const { return runs_; }
 

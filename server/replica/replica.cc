@@ -18,11 +18,11 @@
 namespace starling::replica {
 namespace {
 
-constexpr std::size_t max_waiting = 10'000;        // requests that wait for something
-constexpr std::size_t max_cut_jobs = 64;           // cut reads not yet done
-constexpr std::size_t tick_bytes = 1u << 20;       // a tick ends at about this much (R1.4)
+constexpr std::size_t max_waiting = 10'000;         // requests that wait for something
+constexpr std::size_t max_cut_jobs = 64;            // cut reads not yet done
+constexpr std::size_t tick_bytes = 1u << 20;        // a tick ends at about this much (R1.4)
 constexpr std::size_t tick_reply_bytes = 4u << 20;  // … or when its answers have grown to this
-constexpr std::uint64_t idle_cut_us = 30'000'000;  // an export that is not continued
+constexpr std::uint64_t idle_cut_us = 30'000'000;   // an export that is not continued
 constexpr std::uint64_t digest_patience_us = 5'000'000;
 constexpr std::uint64_t retry_checkpoint_us = 1'000'000;
 
@@ -208,7 +208,7 @@ StoreResult<void> Replica::Impl::open(Now now) {
     ByteReader in(**origin);
     previous = read_origin(in);
   }
-  if (auto recovered = group_.recover(); !recovered) {
+  if (auto recovered = group_.recover(now.unix_ms); !recovered) {
     return recovered;
   }
 

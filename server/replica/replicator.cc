@@ -397,8 +397,11 @@ void Replicator::on(Link& link, wire::Push& message, Now now) {
     event(Severity::error, "entries from " + link.name + " are not accepted: " + admitted.problem);
     return;
   }
-  // More of a pulled origin is wanted: ask the same node again without waiting.
-  if (message.answers_pull && group_.applied().at(origin) < link.applied.at(origin)) {
+  // More of a pulled origin is wanted: ask again without waiting. Not if this answer brought
+  // nothing that could be applied: asking at once would then go round for ever (scenario
+  // pull_storm).
+  if (message.answers_pull && admitted.admission == Group::Admission::applied &&
+      group_.applied().at(origin) < link.applied.at(origin)) {
     PullState& pull = pulls_[origin];
     pull.asked_us = 0;
     pull.lacking_since_us = 0;
@@ -448,6 +451,14 @@ void Replicator::push_all(Now now) {
   }
 }
 
+// Everything of an origin comes after everything of the earlier origins of its node.
+bool Replicator::lacks_earlier_origin(const Link& link) const {
+  return std::ranges::any_of(group_.applied().components(), [&](const auto& c) {
+    return c.origin.node == node_ && c.origin != group_.self() &&
+           !link.applied.covers({c.origin, c.n});
+  });
+}
+
 void Replicator::push(Link& link, Now now) {
   const Origin& self = group_.self();
   const std::uint64_t end = group_.applied().at(self);
@@ -464,6 +475,9 @@ void Replicator::push(Link& link, Now now) {
     link.cursor = has;
     link.cursor_moved_us = now.monotonic_us;
     link.acknowledged_bytes = link.sent_bytes;
+  }
+  if (link.cursor < end && lacks_earlier_origin(link)) {
+    return;  // it could only put these entries aside; it pulls what comes before them first
   }
   while (link.cursor < end) {
     const std::uint64_t under_way =
@@ -543,6 +557,17 @@ void Replicator::pull_missing(Now now) {
       }
     }
   }
+  // What could only be put aside is not pulled: later origins of a node before its earlier ones,
+  // and what lies here already and waits for others.
+  std::optional<std::uint64_t> lacking_node;
+  std::erase_if(sources, [&](const auto& source) {
+    const Origin& origin = source.first;
+    const bool later = lacking_node == origin.node;
+    if (!group_.stalled().contains(origin)) {
+      lacking_node = origin.node;
+    }
+    return later || group_.held().holds(origin, group_.applied().at(origin) + 1);
+  });
   std::erase_if(pulls_, [&](const auto& pull) { return !sources.contains(pull.first); });
   for (auto& [origin, links] : sources) {
     const std::uint64_t n = group_.applied().at(origin);
@@ -674,8 +699,8 @@ void Replicator::dial_missing(Now now) {
 void Replicator::stop(Now now) {
   stopping_ = true;
   while (!links_.empty()) {
-    end(links_.begin()->second, wire::Goodbye::Reason::shutting_down,
-        config_.name + " is stopping", now);
+    end(links_.begin()->second, wire::Goodbye::Reason::shutting_down, config_.name + " is stopping",
+        now);
   }
 }
 

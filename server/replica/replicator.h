@@ -144,6 +144,7 @@ class Replicator {
 
   void push_all(Now now);
   void push(Link& link, Now now);
+  [[nodiscard]] bool lacks_earlier_origin(const Link& link) const;
   void send_due(Now now, bool ready);
   void pull_missing(Now now);
   void dial_missing(Now now);
@@ -171,7 +172,7 @@ class Replicator {
   bool ready_ = false;
   bool needs_bootstrap_ = false;
   std::optional<VersionVector> join_goal_;
-  std::map<std::string, std::uint64_t> conflicts_;  // sentence -> when it was true last
+  std::map<std::string, std::uint64_t> conflicts_;       // sentence -> when it was true last
   std::map<std::uint64_t, VersionVector> last_durable_;  // by node, over connections
   std::vector<DigestQuestion> digest_questions_;
   std::vector<DigestAnswer> digest_answers_;
