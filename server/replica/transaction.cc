@@ -55,17 +55,27 @@ StoreResult<void> Transaction::for_each(const ObjectKey& object, CellKind first,
   Tables::Walk walk = Tables::Walk::on;
   CellKind skipped{0};  // cells of this kind are not wanted any more
   const auto show = [&](const CellName& name, const CellValue& value) {
-    if (name.kind != skipped && !is_empty(value)) {
-      walk = visit(name, value);
-      skipped = walk == Tables::Walk::next_kind ? name.kind : CellKind{0};
+    if (name.kind == skipped) {
+      return Tables::Walk::next_kind;
     }
-    return walk == Tables::Walk::stop ? walk : Tables::Walk::on;
+    if (!is_empty(value)) {
+      walk = visit(name, value);
+      if (walk == Tables::Walk::next_kind) {
+        skipped = name.kind;
+      }
+      return walk;
+    }
+    return Tables::Walk::on;
   };
   const auto show_mine_before = [&](const CellName* name) {
-    for (; walk != Tables::Walk::stop && mine != cells.end() && mine->first.kind <= last &&
-           (name == nullptr || mine->first < *name);
-         ++mine) {
-      show(mine->first, mine->second);
+    while (walk != Tables::Walk::stop && mine != cells.end() && mine->first.kind <= last &&
+           (name == nullptr || mine->first < *name)) {
+      const CellKind kind = mine->first.kind;
+      if (show(mine->first, mine->second) == Tables::Walk::next_kind) {
+        mine = cells.lower_bound({static_cast<CellKind>(static_cast<std::uint8_t>(kind) + 1), ""});
+      } else {
+        ++mine;
+      }
     }
   };
   const auto below =
