@@ -183,7 +183,8 @@ class Wire:
         self.bytes = 0
 
     def note(self, node):
-        self.bytes += int(sum(v for name, v in node.metrics().items() if name == "starling_peer_bytes_sent_total"))
+        sent = (v for name, v in node.metrics().items() if name.startswith("starling_peer_sent_bytes_total"))
+        self.bytes += int(sum(sent))
 
 
 class Editor:
