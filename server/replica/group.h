@@ -119,7 +119,7 @@ class Group {
   VersionVector applied_;  // V
   VersionVector durable_;  // D
   HybridClock clock_;
-  Hlc newest_ = 0;         // of all entries applied, whoever's clock stamped it
+  Hlc newest_ = 0;  // of all entries applied, whoever's clock stamped it
   Origin self_;
   HoldBuffer held_;
   LogIndex log_;
