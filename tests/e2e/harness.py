@@ -198,7 +198,8 @@ class Node:
 
     def digest(self):
         """(digest of all stored cells, their number)"""
-        status = json.loads(self.ok("status", "-o", "json"))
+        status = json.loads(self.ok("status", "-o", "json", "--timeout", "60s"))
+        check("digest" in status, f"{self.name} has no digest: {status['reasons']}")
         return status["digest"], status["cells"]
 
     def wait_converged(self, seconds=PATIENCE):
