@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "crdt/mutants.h"
+
 namespace starling {
 
 void TotalPart::join(const TotalPart& other) {
@@ -101,6 +103,13 @@ void OriginTotals::reset(const ObservedTotal& observed, const Dot& reset_dot) {
                  .base_n = observed.n,
                  .base = observed.total,
                  .reset_by = reset_dot});
+  const auto part = std::ranges::find(parts_, observed.origin, &TotalPart::origin);
+  if (mutant("oblivious_counter") && !part->live()) {
+    parts_.erase(part);
+  } else if (mutant("blind_reset")) {
+    part->base_n = part->n;
+    part->base = part->total;
+  }
 }
 
 }  // namespace starling

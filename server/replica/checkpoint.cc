@@ -56,6 +56,9 @@ class CheckpointRun {
   // The key ranges under a marker, sorted and disjoint.
   std::vector<std::pair<std::string, std::string>> sweep_ranges() const {
     std::vector<std::pair<std::string, std::string>> ranges;
+    if (mutant("unswept")) {
+      return ranges;
+    }
     for (const Marker& marker : tables_.markers) {
       if (marker.level != ScopeLevel::key) {
         return {{std::string(), std::string(meta_prefix)}};
@@ -157,6 +160,9 @@ class CheckpointRun {
       rows[place_key(place.origin, place.last)] = std::move(position);
     }
     for (const auto& [id, outcome] : meta_.outcomes) {
+      if (mutant("retry_forgotten")) {
+        break;
+      }
       rows[outcome_key(hour_of(outcome.hlc), id)] = encode_outcome(outcome);
     }
     if (auto expired = expire(rows); !expired) {

@@ -31,6 +31,7 @@ class Group {
   struct Limits {
     std::uint64_t memory_bytes = 256u << 20;
     CommandLimits commands;
+    std::size_t hold_bytes = 8u << 20;
   };
 
   Group(const Store& store, const Limits& limits);
@@ -99,6 +100,7 @@ class Group {
   [[nodiscard]] std::uint64_t log_position() const { return log_end_; }
   [[nodiscard]] std::uint64_t checkpoint_number() const { return checkpoint_number_; }
   [[nodiscard]] std::uint64_t duplicates() const { return duplicates_; }
+  [[nodiscard]] std::uint64_t runs_dropped() const { return runs_dropped_; }
   [[nodiscard]] std::uint64_t entries_from_peers() const { return entries_from_peers_; }
   [[nodiscard]] const std::map<Origin, std::string>& stalled() const { return stalled_; }
 
@@ -132,6 +134,7 @@ class Group {
   std::uint64_t frozen_position_ = 0;
   std::map<Origin, std::string> stalled_;
   std::uint64_t duplicates_ = 0;
+  std::uint64_t runs_dropped_ = 0;
   std::uint64_t entries_from_peers_ = 0;
 };
 

@@ -15,7 +15,7 @@ bool HoldBuffer::hold(Run run) {
   if (there != held.end() && there->second.last >= run.last) {
     return true;
   }
-  if (bytes_ + size_of(run) > capacity) {
+  if (bytes_ + size_of(run) > capacity_) {
     if (held.empty()) {
       runs_.erase(run.origin);
     }

@@ -13,7 +13,7 @@ namespace starling::replica {
 // Runs on: core strand.
 class HoldBuffer {
  public:
-  static constexpr std::size_t capacity = 8u << 20;
+  explicit HoldBuffer(std::size_t capacity) : capacity_(capacity) {}
 
   // False if there was no room.
   bool hold(Run run);
@@ -30,6 +30,7 @@ class HoldBuffer {
 
  private:
   std::map<Origin, std::map<std::uint64_t, Run>> runs_;
+  std::size_t capacity_;
   std::size_t bytes_ = 0;
 };
 

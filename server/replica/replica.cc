@@ -53,7 +53,8 @@ class Replica::Impl {
   Impl(Store& store, Config config)
       : store_(store),
         config_(std::move(config)),
-        group_(store, {config_.memory_bytes, {config_.max_value_bytes, 64u << 10}}) {}
+        group_(store,
+               {config_.memory_bytes, {config_.max_value_bytes, 64u << 10}, config_.hold_bytes}) {}
 
   StoreResult<void> open(Now now);
 
@@ -236,7 +237,7 @@ StoreResult<void> Replica::Impl::open(Now now) {
     }
   }
   replicator_.emplace(group_, config_, node_, previous, std::move(known));
-  joined_ = *joined || (fresh && config_.join.empty());
+  joined_ = *joined || (fresh && config_.join.empty()) || mutant("join_unready");
   if (fresh) {
     if (auto put = store_.put_fact(fact_cluster, config_.cluster); !put) {
       return put;
@@ -819,6 +820,7 @@ View Replica::Impl::view(Now now) const {
   view.commands = commands_;
   view.entries_applied = group_.entries_from_peers();
   view.duplicates_dropped = group_.duplicates();
+  view.runs_dropped = group_.runs_dropped();
   view.markers = group_.tables().markers().size();
   view.quarantined = quarantined_;
   view.peers = replicator_->views(now);

@@ -24,6 +24,7 @@ struct Config {
   SyncMode sync = SyncMode::everysec;
   std::uint64_t memory_bytes = 256u << 20;  // bound of all tables together (--memory)
   std::uint64_t max_value_bytes = 8u << 20;
+  std::size_t hold_bytes = 8u << 20;  // of entries that came too early; more is pulled again
   bool allow_faults = false;
   // Random: a new directory takes its node id from here, every start its nonce and its jitter.
   std::uint64_t random_seed = 0;
@@ -67,6 +68,7 @@ struct View {
   std::uint64_t commands = 0;
   std::uint64_t entries_applied = 0;  // from peers
   std::uint64_t duplicates_dropped = 0;
+  std::uint64_t runs_dropped = 0;  // came too early and found no room
   std::uint64_t markers = 0;
   std::uint64_t quarantined = 0;
   std::vector<PeerView> peers;

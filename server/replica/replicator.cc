@@ -400,8 +400,8 @@ void Replicator::on(Link& link, wire::Push& message, Now now) {
   // More of a pulled origin is wanted: ask again without waiting. Not if this answer brought
   // nothing that could be applied: asking at once would then go round for ever (scenario
   // pull_storm).
-  if (message.answers_pull && admitted.admission == Group::Admission::applied &&
-      group_.applied().at(origin) < link.applied.at(origin)) {
+  const bool useful = admitted.admission == Group::Admission::applied || mutant("pull_storm");
+  if (message.answers_pull && useful && group_.applied().at(origin) < link.applied.at(origin)) {
     PullState& pull = pulls_[origin];
     pull.asked_us = 0;
     pull.lacking_since_us = 0;
@@ -546,6 +546,9 @@ void Replicator::pull_missing(Now now) {
   const std::uint64_t interval_us =
       static_cast<std::uint64_t>(config_.heartbeat_interval.count()) * 1000;
   const std::uint64_t patience_us = 2 * interval_us;
+  if (mutant("no_pull")) {
+    return;
+  }
   std::map<Origin, std::vector<Link*>> sources;
   for (auto& [connection, link] : links_) {
     if (!link.greeted || is_cut(link.node)) {
@@ -822,6 +825,9 @@ std::vector<PeerView> Replicator::views(Now now) const {
 
 std::optional<VersionVector> Replicator::durable_everywhere() const {
   VersionVector least = group_.durable();
+  if (mutant("truncate_eagerly")) {
+    return least;
+  }
   for (const wire::Member& member : members_.all()) {
     if (member.node == node_ || member.state != wire::MemberState::active) {
       continue;

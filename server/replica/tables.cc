@@ -120,7 +120,8 @@ StoreResult<const CellValue*> Tables::read_single(const CellKey& key) {
     return &live->value();
   }
   CellDelta joined = live != nullptr ? *live : CellDelta(key.cell.kind);
-  const CellDelta* frozen = frozen_ ? frozen_->cells.find(key) : nullptr;
+  const CellDelta* frozen =
+      frozen_ && !mutant("frozen_forgotten") ? frozen_->cells.find(key) : nullptr;
   if (frozen != nullptr) {
     if (live == nullptr && frozen->is_whole()) {
       return &frozen->value();
