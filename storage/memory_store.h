@@ -18,7 +18,7 @@ class MemoryStore final : public Store {
   [[nodiscard]] std::unique_ptr<MemoryStore> clone() const;
   // Power cut: what was not synced is gone. The object lives on as the disk after the crash.
   void crash();
-  void set_low_on_space(bool low) { low_on_space_ = low; }
+  void set_full(bool full) { full_ = full; }
 
   StoreResult<void> append(std::uint64_t position, std::string_view record) override;
   StoreResult<std::uint64_t> sync() override;
@@ -35,7 +35,7 @@ class MemoryStore final : public Store {
   StoreResult<void> put_fact(std::string_view name, std::string_view value) override;
   StoreResult<std::optional<std::string>> get_fact(std::string_view name) const override;
 
-  bool low_on_space() const override { return low_on_space_; }
+  bool has_room(std::uint64_t) const override { return !full_; }
 
  private:
   friend class MemoryCheckpoint;
@@ -48,7 +48,7 @@ class MemoryStore final : public Store {
   std::shared_ptr<const Rows> state_ = std::make_shared<Rows>();
   std::uint64_t state_position_ = 0;
   std::map<std::string, std::string, std::less<>> facts_;
-  bool low_on_space_ = false;
+  bool full_ = false;
 };
 
 }  // namespace starling

@@ -126,8 +126,9 @@ class Store {
   [[nodiscard]] virtual StoreResult<std::optional<std::string>> get_fact(
       std::string_view name) const = 0;
 
-  // Below the free-space reserve: writes must be refused before the disk is full (R2.4).
-  [[nodiscard]] virtual bool low_on_space() const = 0;
+  // The free-space reserve would stay whole if `bytes` more were appended. While it would not,
+  // nothing new is taken in, from clients or from peers, so that the disk never fills up (R2.4).
+  [[nodiscard]] virtual bool has_room(std::uint64_t bytes) const = 0;
 };
 
 }  // namespace starling

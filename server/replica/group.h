@@ -70,6 +70,10 @@ class Group {
   // -- the tick --
   [[nodiscard]] bool has_record() const { return !record_.empty(); }
   [[nodiscard]] std::size_t record_bytes() const { return record_.bytes(); }
+  // The disk's reserve allows this tick's record to grow by so much.
+  [[nodiscard]] bool has_room(std::size_t bytes) const {
+    return store_.has_room(record_.bytes() + bytes);
+  }
   // The record of this tick and its log position; the group counts it as written from now on.
   struct Written {
     std::uint64_t position = 0;

@@ -46,6 +46,17 @@ constexpr std::uint64_t epoch_birth_ms = 1'735'689'600'000;
 
 wire::Error error(wire::ErrorCode code, std::string message) { return {code, std::move(message)}; }
 
+std::size_t payload_bytes(const wire::Request& request) {
+  std::size_t bytes = 0;
+  for (const wire::Command& command : request.commands) {
+    bytes += command.key.size();
+    for (const std::string& argument : command.args) {
+      bytes += argument.size();
+    }
+  }
+  return bytes;
+}
+
 }  // namespace
 
 class Replica::Impl {
@@ -275,7 +286,7 @@ Effects Replica::Impl::end_tick(Now now) {
   update_readiness(effects);
   finish_digest_rounds(now);
   replicator_->collect(effects, joined_ && !stopping_, now);
-  if (replicator_->members_changed()) {
+  if (store_.has_room(0) && replicator_->members_changed()) {
     effects.facts.push_back({std::string(fact_members), replicator_->members().encode()});
   }
   effects.replies = std::exchange(replies_, {});
@@ -372,7 +383,7 @@ void Replica::Impl::serve(ClientRequest request, Now now) {
   }
   const bool writes = std::ranges::any_of(
       request.request.commands, [](const wire::Command& c) { return wire::is_write(c.code); });
-  if (writes && store_.low_on_space()) {
+  if (writes && !group_.has_room(payload_bytes(request.request))) {
     refuse(request, error(wire::ErrorCode::no_space,
                           "the disk is nearly full: writes are refused until there is space"));
     return;
@@ -793,7 +804,7 @@ View Replica::Impl::view(Now now) const {
         : replicator_->join_goal()     ? "catching up with the member it joined"
                                        : "no member of --join was reached yet");
   }
-  if (store_.low_on_space()) {
+  if (!store_.has_room(0)) {
     view.not_ready_reasons.emplace_back("the disk is nearly full: writes are refused");
   }
   for (const std::string& conflict : replicator_->conflicts(now)) {

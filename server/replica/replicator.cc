@@ -392,6 +392,9 @@ void Replicator::on(Link& link, wire::Push& message, Now now) {
   if (origin == group_.self()) {
     return;  // nobody knows our own entries better than we do
   }
+  if (!group_.has_room(message.run.entries.size())) {
+    return;  // pulled again once the disk has space (R2.4)
+  }
   const Group::Admitted admitted = group_.admit(std::move(message.run), now.unix_ms);
   if (admitted.admission == Group::Admission::stalled) {
     event(Severity::error, "entries from " + link.name + " are not accepted: " + admitted.problem);
@@ -546,7 +549,7 @@ void Replicator::pull_missing(Now now) {
   const std::uint64_t interval_us =
       static_cast<std::uint64_t>(config_.heartbeat_interval.count()) * 1000;
   const std::uint64_t patience_us = 2 * interval_us;
-  if (mutant("no_pull")) {
+  if (mutant("no_pull") || !group_.has_room(0)) {
     return;
   }
   std::map<Origin, std::vector<Link*>> sources;

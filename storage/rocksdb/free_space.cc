@@ -27,6 +27,11 @@ FreeSpace::FreeSpace(std::filesystem::path directory, std::optional<std::uint64_
       reserve_bytes_(reserve_bytes ? *reserve_bytes
                                    : std::max(default_reserve(directory_), 4 * buffered_bytes)) {}
 
+void FreeSpace::spend(std::uint64_t bytes) {
+  const std::uint64_t free = free_bytes_.load(std::memory_order_relaxed);
+  free_bytes_ = free - std::min(free, bytes);
+}
+
 std::uint64_t FreeSpace::free_bytes() const {
   const std::int64_t now = std::chrono::steady_clock::now().time_since_epoch().count();
   if (now >= next_question_ns_.load(std::memory_order_relaxed)) {

@@ -9,8 +9,8 @@
 namespace starling {
 
 // The reserve exists because RocksDB must never meet a full disk: Debian's build aborts (R2.4).
-//   free < reserve      low: client writes are refused, checkpoints still run, so that the log can
-//                       be truncated
+//   free < reserve      no room: nothing new is taken in, checkpoints still run, so that the log
+//                       can be truncated
 //   free < reserve / 4  exhausted: the store itself writes nothing more
 // May be called from any thread.
 class FreeSpace {
@@ -20,9 +20,15 @@ class FreeSpace {
   FreeSpace(std::filesystem::path directory, std::optional<std::uint64_t> reserve_bytes,
             std::uint64_t buffered_bytes);
 
-  [[nodiscard]] bool low() const { return free_bytes() < reserve_bytes_; }
+  // Beyond the reserve, for so many bytes more.
+  [[nodiscard]] bool has_room(std::uint64_t bytes) const {
+    const std::uint64_t free = free_bytes();
+    return free >= reserve_bytes_ && free - reserve_bytes_ >= bytes;
+  }
   [[nodiscard]] bool exhausted() const { return free_bytes() < reserve_bytes_ / 4; }
   [[nodiscard]] std::uint64_t reserve_bytes() const { return reserve_bytes_; }
+  // So much was written since the last question.
+  void spend(std::uint64_t bytes);
   // A write failed: the last answer is worth nothing.
   void ask_again() { next_question_ns_ = 0; }
 

@@ -212,7 +212,9 @@ StoreResult<void> RocksDbStore::append(std::uint64_t position, std::string_view 
                     position, parts_->directory.path().string())});
   }
   auto appended = parts_->log->append(position, record);
-  if (!appended) {
+  if (appended) {
+    parts_->free_space.spend(record.size());
+  } else {
     parts_->free_space.ask_again();
   }
   return appended;
@@ -265,6 +267,8 @@ StoreResult<std::optional<std::string>> RocksDbStore::get_fact(std::string_view 
   return parts_->log->get_fact(name);
 }
 
-bool RocksDbStore::low_on_space() const { return parts_->free_space.low(); }
+bool RocksDbStore::has_room(std::uint64_t bytes) const {
+  return parts_->free_space.has_room(bytes);
+}
 
 }  // namespace starling

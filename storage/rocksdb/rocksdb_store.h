@@ -56,7 +56,7 @@ class RocksDbStore final : public Store {
   StoreResult<void> put_fact(std::string_view name, std::string_view value) override;
   StoreResult<std::optional<std::string>> get_fact(std::string_view name) const override;
 
-  bool low_on_space() const override;
+  bool has_room(std::uint64_t bytes) const override;
 
  private:
   struct Parts;

@@ -102,7 +102,7 @@ class NotingStore final : public Store {
   StoreResult<std::optional<std::string>> get_fact(std::string_view name) const override {
     return store_.get_fact(name);
   }
-  bool low_on_space() const override { return false; }
+  bool has_room(std::uint64_t) const override { return true; }
 
  private:
   MemoryStore store_;

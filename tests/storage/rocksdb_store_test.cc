@@ -569,7 +569,7 @@ TEST_CASE("below the reserve the store says so and keeps working, so that it can
   RocksDbOptions options;
   options.free_space_reserve_bytes = std::uint64_t{disk.f_bavail} * disk.f_frsize * 2;
   const auto store = open(dir / "data", options);
-  CHECK(store->low_on_space());
+  CHECK_FALSE(store->has_room(0));
   must(store->append(1, "a"));
   must(store->sync());
   checkpoint(*store, 1, {});
@@ -598,12 +598,13 @@ TEST_CASE("a disk that fills up turns writes into errors, and nothing is lost") 
     RocksDbOptions options;
     options.log_write_buffer_bytes = 1 << 20;
     const auto store = open(dir / "disk" / "data", options);  // reserve 16 MiB
-    CHECK_FALSE(store->low_on_space());
+    CHECK(store->has_room(0));
+    CHECK_FALSE(store->has_room(64 << 20));
     std::mt19937 random(13);
     std::string bytes(1 << 20, '\0');
     std::ranges::generate(bytes, [&] { return static_cast<char>(random()); });
     for (;;) {
-      before_low += store->low_on_space() ? 0 : 1;
+      before_low += store->has_room(0) ? 1 : 0;
       const auto written = store->append(appended + 1, bytes);
       if (!written) {
         CHECK_SAYS(written.error().message, "nearly full");
@@ -614,7 +615,7 @@ TEST_CASE("a disk that fills up turns writes into errors, and nothing is lost") 
       REQUIRE(appended < 64);
       std::this_thread::sleep_for(std::chrono::milliseconds(101));  // the answer is cached
     }
-    CHECK(store->low_on_space());
+    CHECK_FALSE(store->has_room(0));
     must(store->sync());
   }
   CHECK(before_low < appended);  // there was a warning first

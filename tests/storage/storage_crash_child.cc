@@ -68,6 +68,8 @@ class Child {
       if (step % 60 == 0) {
         const std::uint64_t floor = store_->state_position() - 10;
         must(store_->truncate(floor));
+        // Storing the floor syncs the log's file, so a power cut must leave it too.
+        note("synced " + std::to_string(next) + ' ' + wal_sizes());
         note("floor " + std::to_string(floor));
       }
     }

@@ -62,7 +62,7 @@ TEST_CASE_TEMPLATE("a new store is empty", Harness, EVERY_STORE) {
   CHECK(must(store.get(apple)) == std::nullopt);
   CHECK(must(store.get_fact("node id")) == std::nullopt);
   CHECK(rows_of(store).empty());
-  CHECK_FALSE(store.low_on_space());
+  CHECK(store.has_room(1 << 20));
   CHECK_FALSE(store.checkpoint_stalled());
 }
 
