@@ -53,7 +53,10 @@ struct Shared {
 };
 
 // One request after the other. With a rate, request i of all workers is due at begin + i / rate.
-asio::awaitable<void> work(Shared& shared, AsyncClient& client) {
+// Both outlive the coroutine: run_load owns them and waits.
+asio::awaitable<void> work(Shared* state, AsyncClient* connection) {
+  Shared& shared = *state;
+  AsyncClient& client = *connection;
   asio::steady_timer timer(co_await asio::this_coro::executor);
   for (;;) {
     Clock::time_point due = Clock::now();
@@ -105,7 +108,7 @@ LoadReport run_load(const LoadOptions& options) {
   unsigned running = options.clients * options.pipeline;
   for (auto& client : clients) {
     for (unsigned i = 0; i < options.pipeline; ++i) {
-      asio::co_spawn(context, work(shared, *client), [&](const std::exception_ptr&) {
+      asio::co_spawn(context, work(&shared, client.get()), [&](const std::exception_ptr&) {
         if (--running == 0) {
           context.stop();
         }

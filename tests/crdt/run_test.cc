@@ -7,7 +7,7 @@
 namespace starling::test {
 namespace {
 
-Run run_of(std::vector<std::size_t> ops_per_entry) {
+Run run_of(const std::vector<std::size_t>& ops_per_entry) {
   Run run;
   run.origin = origin_of(1);
   run.first = 5;
