@@ -124,19 +124,22 @@ std::string canonical_dotted(const DottedCell& cell, bool payload) {
   return out;
 }
 
-// Per node the sum by epoch, zero skipped: folding sealed epochs does not change it (R7.2).
+// Per node with a live part the sum by epoch: folding sealed epochs does not change it (R7.2). A sum
+// of zero counts, because a counter at zero exists (docs/decisions/0004).
 std::string canonical_totals(const OriginTotals& totals) {
   std::string out;
   const auto parts = totals.parts();
   for (std::size_t i = 0; i < parts.size();) {
     const std::uint64_t node = parts[i].origin.node;
     Total sum;
+    bool live = false;
     for (; i < parts.size() && parts[i].origin.node == node; ++i) {
       if (parts[i].live()) {
         sum = sum + (parts[i].total - parts[i].base);
+        live = true;
       }
     }
-    if (sum != Total{}) {
+    if (live) {
       put_be(out, node);
       put_total(out, sum);
     }

@@ -63,6 +63,16 @@ TEST_CASE("the digest of a counter does not see which start of a node added what
   CHECK(digest_of(counter, other_node) != digest_of(counter, folded));
 }
 
+TEST_CASE("a counter at zero is not the same as no counter") {
+  const CellKey counter{{0, "c"}, {CellKind::string_totals, ""}};
+  OriginTotals up_and_down;
+  up_and_down.join(up_and_down.increment(a, 1, Total::of(5)));
+  up_and_down.join(up_and_down.increment(a, 2, Total::of(-5)));
+  CHECK(digest_of(counter, up_and_down) != Digest{});
+  up_and_down.reset(up_and_down.observed()[0], {a, 3});
+  CHECK(digest_of(counter, up_and_down) == Digest{});
+}
+
 TEST_CASE("the digest does not see the numbers that stored cells give to origins") {
   const DottedCell cell = std::get<DottedCell>(live({a, 1}));
   OriginTable first;
