@@ -504,7 +504,7 @@ int run_demo(Session& session, const Invocation& call) {
     return sorry(tour.error(), "the nodes are removed; run it again, or tell us");
   }
   nursery.clear();
-  print_line("Nodes and data are removed. Next: `kvctl help`, or docs/quickstart.md.");
+  print_line("Nodes and data are removed. Next: `kvctl help`, or docs/kvctl.md.");
   return exit_ok;
 }
 
