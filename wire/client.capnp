@@ -69,12 +69,14 @@ struct CommandCode {
   const setRemove :UInt16 = 21;   # args = elements -> integer: how many were there
   const setHas :UInt16 = 22;      # args[0] = element -> integer: 0 or 1
   const setMembers :UInt16 = 23;  # -> list, sorted
+  const setSize :UInt16 = 24;     # -> integer: how many elements; 0 if there is no such set
   # Hashes.
   const hashSet :UInt16 = 30;     # args = field, value, ... -> integer: new fields
   const hashGet :UInt16 = 31;     # args[0] = field -> bytes, or nil
   const hashDel :UInt16 = 32;     # args = fields -> integer: how many were there
   const hashGetAll :UInt16 = 33;  # -> list field, value, ...; sorted by field
   const hashIncr :UInt16 = 34;    # args[0] = field, number = delta -> integer
+  const hashSize :UInt16 = 35;    # -> integer: how many fields; 0 if there is no such hash
   # Flags and multi-value registers.
   const flagEnable :UInt16 = 40;   # -> ok
   const flagDisable :UInt16 = 41;  # -> ok

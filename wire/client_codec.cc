@@ -28,11 +28,13 @@ bool is_known(CommandCode code) {
     STARLING_COMMAND(set_remove, SET_REMOVE);
     STARLING_COMMAND(set_has, SET_HAS);
     STARLING_COMMAND(set_members, SET_MEMBERS);
+    STARLING_COMMAND(set_size, SET_SIZE);
     STARLING_COMMAND(hash_set, HASH_SET);
     STARLING_COMMAND(hash_get, HASH_GET);
     STARLING_COMMAND(hash_del, HASH_DEL);
     STARLING_COMMAND(hash_get_all, HASH_GET_ALL);
     STARLING_COMMAND(hash_incr, HASH_INCR);
+    STARLING_COMMAND(hash_size, HASH_SIZE);
     STARLING_COMMAND(flag_enable, FLAG_ENABLE);
     STARLING_COMMAND(flag_disable, FLAG_DISABLE);
     STARLING_COMMAND(flag_get, FLAG_GET);

@@ -160,12 +160,14 @@ enum class CommandCode : std::uint16_t {
   set_remove = 21,   // args = elements -> integer: how many were there
   set_has = 22,      // args[0] -> integer 0 | 1
   set_members = 23,  // -> list, sorted
+  set_size = 24,     // -> integer: how many elements; 0 if there is no such set
   // hashes
   hash_set = 30,      // args = field, value, … -> integer: new fields
   hash_get = 31,      // args[0] = field -> bytes | nil
   hash_del = 32,      // args = fields -> integer
   hash_get_all = 33,  // -> list field, value, …; sorted by field
   hash_incr = 34,     // args[0] = field, number = delta -> integer
+  hash_size = 35,     // -> integer: how many fields; 0 if there is no such hash
   // flags and multi-value registers
   flag_enable = 40,   // -> ok
   flag_disable = 41,  // -> ok

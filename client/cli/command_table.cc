@@ -66,6 +66,9 @@ Commands build_set_has(const Args& a, std::uint8_t db) {
 Commands build_set_members(const Args& a, std::uint8_t db) {
   return one(CommandCode::set_members, db, a[0]);
 }
+Commands build_set_size(const Args& a, std::uint8_t db) {
+  return one(CommandCode::set_size, db, a[0]);
+}
 Commands build_hset(const Args& a, std::uint8_t db) {
   if (a.size() % 2 == 0) {
     return std::unexpected("field '" + a.back() + "' has no value");
@@ -87,6 +90,9 @@ Commands build_hincr(const Args& a, std::uint8_t db) {
     return not_an_integer(a[2]);
   }
   return one(CommandCode::hash_incr, db, a[0], {a[1]}, *by);
+}
+Commands build_hash_size(const Args& a, std::uint8_t db) {
+  return one(CommandCode::hash_size, db, a[0]);
 }
 Commands build_flag(const Args& a, std::uint8_t db) {
   if (a.size() < 2) {
@@ -226,6 +232,15 @@ const std::vector<CommandSpec>& table() {
        .examples = "kvctl set-members fruit",
        .build = build_set_members,
        .show = Show::list},
+      {.name = "set-size",
+       .group = "Sets",
+       .summary = "print how many elements there are",
+       .positionals = {key},
+       .options = {},
+       .details = "0 if there is no such set. Costs the same for any number of elements.",
+       .examples = "kvctl set-size fruit",
+       .build = build_set_size,
+       .show = Show::number},
 
       // ---- hashes
       {.name = "hset",
@@ -275,6 +290,15 @@ const std::vector<CommandSpec>& table() {
        .details = "",
        .examples = "kvctl hincr user:1 logins",
        .build = build_hincr,
+       .show = Show::number},
+      {.name = "hash-size",
+       .group = "Hashes",
+       .summary = "print how many fields there are",
+       .positionals = {key},
+       .options = {},
+       .details = "0 if there is no such hash. Costs the same for any number of fields.",
+       .examples = "kvctl hash-size user:1",
+       .build = build_hash_size,
        .show = Show::number},
 
       // ---- flags and registers

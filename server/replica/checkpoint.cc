@@ -15,7 +15,9 @@ constexpr std::uint8_t row_version = 0;
 
 std::string meta_key(char kind) { return std::string(meta_prefix) + kind; }
 
-// Rows of one checkpoint file, in key order: frozen cells, swept cells, then the replica's own.
+// Rows of one checkpoint file, in key order: the cells of the frozen objects, swept cells, then the
+// replica's own. Objects are sorted by their stored prefix and their cells come as the layer has
+// them, which is the order of the state database: no key is kept but the one being written.
 class CheckpointRun {
  public:
   CheckpointRun(Store& store, CheckpointWriter& writer, const FrozenTables& tables,
@@ -24,16 +26,23 @@ class CheckpointRun {
     for (const Origin& origin : meta.row.origins) {
       origins_.intern(origin);
     }
-    for (const auto& [object, cells] : tables.cells.objects()) {
-      for (const auto& [name, delta] : cells) {
-        frozen_.push_back({encode_cell_key(group, {object, name}), {object, name}, &delta});
-      }
+    frozen_.reserve(tables.cells.objects().size());
+    for (const auto& [key, object] : tables.cells.objects()) {
+      frozen_.push_back({encode_object_prefix(group, key), &key, &object});
     }
-    std::ranges::sort(frozen_, {}, &FrozenCell::stored_key);
+    std::ranges::sort(frozen_, {}, &FrozenObject::prefix);
   }
 
   StoreResult<void> write() {
+    const auto version = cut_->get(derived_version_key());
+    if (!version) {
+      return std::unexpected(version.error());
+    }
+    derive_anew_ = *version != derived_version;
     for (const auto& [from, to] : sweep_ranges()) {
+      if (auto written = write_frozen_below(from); !written) {
+        return written;
+      }
       if (auto swept = sweep(from, to); !swept) {
         return swept;
       }
@@ -47,15 +56,18 @@ class CheckpointRun {
   }
 
  private:
-  struct FrozenCell {
-    std::string stored_key;
-    CellKey key;
-    const CellDelta* delta;
+  struct FrozenObject {
+    std::string prefix;
+    const ObjectKey* key;
+    const Layer::Object* object;
   };
 
-  // The key ranges under a marker, sorted and disjoint.
+  // The key ranges under a marker, sorted and disjoint; everything, if counts are derived anew.
   std::vector<std::pair<std::string, std::string>> sweep_ranges() const {
     std::vector<std::pair<std::string, std::string>> ranges;
+    if (derive_anew_) {
+      return {{std::string(), std::string(meta_prefix)}};
+    }
     if (mutant("unswept")) {
       return ranges;
     }
@@ -82,63 +94,245 @@ class CheckpointRun {
     }
   }
 
-  // Frozen cells below `to` and stored cells in [from, to), in step; a frozen cell stands for the
-  // stored one.
-  StoreResult<void> sweep(const std::string& from, const std::string& to) {
-    const auto rows = cut_->scan(from, to);
-    for (; rows->valid(); rows->next()) {
-      while (next_ < frozen_.size() && frozen_[next_].stored_key < rows->key()) {
-        if (auto written = write_frozen(frozen_[next_++]); !written) {
+  // -- objects that are only touched --
+
+  StoreResult<void> write_frozen_below(const std::string& from) {
+    while (next_ < frozen_.size() && frozen_[next_].prefix < from) {
+      if (auto written = write_frozen(frozen_[next_++]); !written) {
+        return written;
+      }
+    }
+    return {};
+  }
+
+  StoreResult<void> write_frozen(const FrozenObject& frozen) {
+    std::string key = frozen.prefix;
+    for (const auto& [name, cell] : frozen.object->cells) {
+      set_cell(key, frozen.prefix, name);
+      if (cell.is_whole()) {
+        if (auto written = write_value(key, name.kind, cell.value()); !written) {
+          return written;
+        }
+        continue;
+      }
+      auto stored = cut_->get(key);
+      if (!stored) {
+        return std::unexpected(stored.error());
+      }
+      if (auto joined = resolve(*frozen.key, name, cell, *stored)) {
+        if (auto written = write_value(key, name.kind, *joined); !written) {
           return written;
         }
       }
-      if (next_ < frozen_.size() && frozen_[next_].stored_key == rows->key()) {
-        continue;  // written when its turn comes
+    }
+    return count_frozen(frozen);
+  }
+
+  // A pending operand meets its stored base here, off the strand (R4.2). nullopt if that does not
+  // decode: it is kept as it is, reads say so (R3.8).
+  std::optional<CellValue> resolve(const ObjectKey& object, const CellName& name,
+                                   const CellDelta& delta,
+                                   const std::optional<std::string>& stored) {
+    CellDelta joined = delta;
+    if (!joined.is_whole()) {
+      CellValue base = empty_cell(name.kind);
+      if (stored && !mutant("load_old_base")) {
+        auto decoded = decode_stored(name.kind, *stored, origins_);
+        if (!decoded) {
+          ++done_.quarantined;
+          return std::nullopt;
+        }
+        base = std::move(*decoded);
+        apply_markers(object, base);
       }
-      const auto key = decode_cell_key(rows->key());
-      if (!key) {
-        ++done_.quarantined;
+      joined.join_onto(CellDelta::whole(std::move(base)));
+    }
+    return joined.value();
+  }
+
+  // Count at C = count at W + what the frozen cells change (R4.1). Where the strand did not know
+  // what a cell was, the stored base tells; an object that had no items had none of them.
+  StoreResult<void> count_frozen(const FrozenObject& frozen) {
+    if (frozen.object->open == 0 && frozen.object->change.zero()) {
+      return {};
+    }
+    const std::string row = counts_key(frozen.prefix);
+    auto counts = counts_at_w(row);
+    if (!counts) {
+      return std::unexpected(counts.error());
+    }
+    Counts change = frozen.object->change;
+    if (frozen.object->open > 0) {
+      std::string key = frozen.prefix;
+      const bool none_before = counts->zero();
+      const auto sum =
+          change_of(frozen.object->cells, [&](const CellName& name) -> StoreResult<CellValue> {
+            if (none_before) {  // at most residue, which shows nothing before or after
+              return empty_cell(name.kind);
+            }
+            set_cell(key, frozen.prefix, name);
+            return stored_cell(key, name.kind);
+          });
+      if (!sum) {
+        return std::unexpected(sum.error());
+      }
+      change = *sum;
+    }
+    *counts += change;
+    note_counts(row, *counts);
+    return {};
+  }
+
+  StoreResult<CellValue> stored_cell(const std::string& key, CellKind kind) const {
+    const auto stored = cut_->get(key);
+    if (!stored) {
+      return std::unexpected(stored.error());
+    }
+    auto value = *stored ? decode_stored(kind, **stored, origins_) : empty_cell(kind);
+    return value ? std::move(*value) : empty_cell(kind);  // quarantined: it counts as nothing
+  }
+
+  StoreResult<Counts> counts_at_w(const std::string& row) const {
+    const auto stored = cut_->get(row);
+    if (!stored) {
+      return std::unexpected(stored.error());
+    }
+    return *stored ? decode_counts(**stored).value_or(Counts{}) : Counts{};
+  }
+
+  void note_counts(std::string row, const Counts& counts) {
+    counts_.emplace_back(std::move(row), counts);
+  }
+
+  // -- objects that are read as a whole: under a marker, or to be counted anew --
+
+  StoreResult<void> sweep(const std::string& from, const std::string& to) {
+    const auto rows = cut_->scan(from, to);
+    while (rows->valid() || frozen_before(to)) {
+      auto stored = rows->valid() ? object_at(rows->key()) : std::nullopt;
+      if (rows->valid() && !stored) {
+        ++done_.quarantined;  // its key does not decode
+        rows->next();
         continue;
       }
-      auto value = decode_stored(key->cell.kind, rows->value(), origins_);
-      if (!value) {
-        ++done_.quarantined;  // kept as it is, reads say so (R3.8)
-        continue;
+      const FrozenObject* frozen = frozen_before(to) ? &frozen_[next_] : nullptr;
+      std::string prefix = stored ? encode_object_prefix(group, *stored) : std::string();
+      if (frozen != nullptr && (!stored || frozen->prefix <= prefix)) {
+        ++next_;
+        stored = *frozen->key;
+        prefix = frozen->prefix;
+      } else {
+        frozen = nullptr;
       }
-      const CellValue before = *value;
-      apply_markers(key->object, *value);
-      if (*value == before) {
-        continue;
-      }
-      if (auto written = write_value(rows->key(), key->cell.kind, *value); !written) {
-        return written;
+      if (auto swept = sweep_object(*stored, prefix, frozen, *rows); !swept) {
+        return swept;
       }
     }
     return rows->status();
   }
 
-  // A pending operand meets its stored base here, off the strand (R4.2).
-  StoreResult<void> write_frozen(const FrozenCell& cell) {
-    if (cell.delta->is_whole()) {
-      return write_value(cell.stored_key, cell.key.cell.kind, cell.delta->value());
+  [[nodiscard]] bool frozen_before(const std::string& to) const {
+    return next_ < frozen_.size() && frozen_[next_].prefix < to;
+  }
+
+  static std::optional<ObjectKey> object_at(std::string_view key) {
+    auto decoded = decode_cell_key(key);
+    return decoded ? std::optional(std::move(decoded->object)) : std::nullopt;
+  }
+
+  // Stored and frozen cells in step; what is left is counted as it is written.
+  StoreResult<void> sweep_object(const ObjectKey& object, const std::string& prefix,
+                                 const FrozenObject* frozen, RowIterator& rows) {
+    static const Layer::Cells nothing;
+    const Layer::Cells& cells = frozen != nullptr ? frozen->object->cells : nothing;
+    Counts counts;
+    std::string key = prefix;
+    auto next = cells.begin();
+    while (next != cells.end() || (rows.valid() && rows.key().starts_with(prefix))) {
+      const bool row = rows.valid() && rows.key().starts_with(prefix);
+      if (next != cells.end()) {
+        set_cell(key, prefix, next->first);
+      }
+      const bool is_frozen = next != cells.end() && (!row || key <= rows.key());
+      const bool is_stored = row && (next == cells.end() || rows.key() <= key);
+      std::optional<std::string> stored;
+      std::optional<CellName> name;
+      if (is_stored) {
+        stored = rows.value();
+        if (auto decoded = decode_cell_key(rows.key())) {
+          name = std::move(decoded->cell);
+        }
+        key = rows.key();
+        rows.next();
+      }
+      std::optional<CellValue> value;
+      if (is_frozen) {
+        name = next->first;
+        value = resolve(object, *name, next->second, stored);
+        ++next;
+      } else if (name) {
+        value = resolve(object, *name, CellDelta(name->kind), stored);
+      } else {
+        ++done_.quarantined;
+      }
+      if (!value) {
+        continue;
+      }
+      if (is_frozen || encode_stored(name->kind, *value, origins_) != *stored) {
+        if (auto written = write_value(key, name->kind, *value); !written) {
+          return written;
+        }
+      }
+      if (auto counted = count_swept(object, prefix, cells, *name, *value, counts); !counted) {
+        return counted;
+      }
     }
-    const auto stored = cut_->get(cell.stored_key);
+    const std::string row = counts_key(prefix);
+    auto before = derive_anew_ ? StoreResult<Counts>{} : counts_at_w(row);
+    if (!before) {
+      return std::unexpected(before.error());
+    }
+    if (*before != counts) {
+      note_counts(row, counts);
+    }
+    return {};
+  }
+
+  StoreResult<void> count_swept(const ObjectKey& object, const std::string& prefix,
+                                const Layer::Cells& cells, const CellName& name,
+                                const CellValue& value, Counts& counts) {
+    if (!is_counted(name.kind) || !is_present(value)) {
+      return {};
+    }
+    if (name.kind != CellKind::hash_totals) {
+      ++(name.kind == CellKind::set_element ? counts.elements : counts.fields);
+      return {};
+    }
+    ++counts.totals;
+    // Its register came before it: was there one?
+    const CellName field = twin_of(name);
+    std::string key = prefix;
+    set_cell(key, prefix, field);
+    const auto stored = cut_->get(key);
     if (!stored) {
       return std::unexpected(stored.error());
     }
-    CellValue base = empty_cell(cell.key.cell.kind);
-    if (*stored && !mutant("load_old_base")) {
-      auto decoded = decode_stored(cell.key.cell.kind, **stored, origins_);
-      if (!decoded) {
-        ++done_.quarantined;
-        return {};
-      }
-      base = std::move(*decoded);
-      apply_markers(cell.key.object, base);
-    }
-    CellDelta joined = *cell.delta;
-    joined.join_onto(CellDelta::whole(std::move(base)));
-    return write_value(cell.stored_key, cell.key.cell.kind, joined.value());
+    const auto frozen = cells.find(field);
+    const std::uint64_t quarantined = done_.quarantined;
+    const auto base =
+        resolve(object, field,
+                frozen != cells.end() ? frozen->second : LayerCell(CellDelta(field.kind)), *stored);
+    done_.quarantined = quarantined;  // it was noted at its own turn
+    counts.fields += base && is_present(*base) ? 0 : 1;
+    return {};
+  }
+
+  // -- writing --
+
+  static void set_cell(std::string& key, const std::string& prefix, const CellName& name) {
+    key.resize(prefix.size());
+    key.push_back(static_cast<char>(name.kind));
+    key.append(name.subkey);
   }
 
   StoreResult<void> write_value(std::string_view key, CellKind kind, const CellValue& value) {
@@ -154,6 +348,9 @@ class CheckpointRun {
   StoreResult<void> write_meta() {
     std::map<std::string, std::optional<std::string>> rows;
     rows[checkpoint_key()] = meta_.row.encode();
+    if (derive_anew_) {
+      rows[derived_version_key()] = derived_version;
+    }
     for (const LogPlace& place : meta_.places) {
       std::string position;
       put_varint(position, place.position);
@@ -168,12 +365,55 @@ class CheckpointRun {
     if (auto expired = expire(rows); !expired) {
       return expired;
     }
-    for (const auto& [key, value] : rows) {
-      if (auto written = value ? writer_.put(key, *value) : writer_.erase(key); !written) {
+    const auto write = [&](auto from, auto to) -> StoreResult<void> {
+      for (auto row = from; row != to; ++row) {
+        const auto& [key, value] = *row;
+        if (auto written = value ? writer_.put(key, *value) : writer_.erase(key); !written) {
+          return written;
+        }
+      }
+      return {};
+    };
+    const auto after_counts = rows.lower_bound(counts_key({}));
+    if (auto written = write(rows.begin(), after_counts); !written) {
+      return written;
+    }
+    if (auto written = write_counts(); !written) {
+      return written;
+    }
+    return write(after_counts, rows.end());
+  }
+
+  // Ascending, because objects were. Rows of another version that no object claims go.
+  StoreResult<void> write_counts() {
+    std::unique_ptr<RowIterator> stale;
+    if (derive_anew_) {
+      stale = cut_->scan(counts_key({}), counts_end());
+    }
+    const auto drop_stale_before = [&](const std::string& row) -> StoreResult<void> {
+      for (; stale != nullptr && stale->valid() && stale->key() <= row; stale->next()) {
+        if (stale->key() != row) {
+          if (auto dropped = writer_.erase(stale->key()); !dropped) {
+            return dropped;
+          }
+        }
+      }
+      return {};
+    };
+    for (const auto& [row, counts] : counts_) {
+      if (auto dropped = drop_stale_before(row); !dropped) {
+        return dropped;
+      }
+      const auto written =
+          counts.zero() ? writer_.erase(row) : writer_.put(row, encode_counts(counts));
+      if (!written) {
         return written;
       }
     }
-    return {};
+    if (auto dropped = drop_stale_before(counts_end()); !dropped) {
+      return dropped;
+    }
+    return stale != nullptr ? stale->status() : StoreResult<void>{};
   }
 
   // Places of records that were truncated, outcomes beyond the window.
@@ -208,8 +448,10 @@ class CheckpointRun {
   const CheckpointMeta& meta_;
   CheckpointDone& done_;
   OriginTable origins_;
-  std::vector<FrozenCell> frozen_;
+  bool derive_anew_ = false;
+  std::vector<FrozenObject> frozen_;
   std::size_t next_ = 0;
+  std::vector<std::pair<std::string, Counts>> counts_;  // rows that change, ascending
 };
 
 }  // namespace

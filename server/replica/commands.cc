@@ -56,6 +56,8 @@ class Execution {
         return set_has();
       case CommandCode::set_members:
         return set_members();
+      case CommandCode::set_size:
+        return size(ObjectType::set);
       case CommandCode::hash_set:
         return hash_set();
       case CommandCode::hash_get:
@@ -66,6 +68,8 @@ class Execution {
         return hash_get_all();
       case CommandCode::hash_incr:
         return hash_incr();
+      case CommandCode::hash_size:
+        return size(ObjectType::hash);
       case CommandCode::flag_enable:
         return flag_enable();
       case CommandCode::flag_disable:
@@ -139,29 +143,27 @@ class Execution {
     return {key_, {kind, std::string(subkey)}};
   }
 
+  static std::optional<Error> failure(const StoreResult<void>& done) {
+    return done ? std::nullopt : std::optional(storage_error(done.error()));
+  }
+
   // A new collection notes when it was created.
-  void created(ObjectType type) {
-    if (!object_exists(type)) {
-      tx_.assign(header(type), {});
-      types_.push_back({type, 0});
+  std::optional<Error> created(ObjectType type) {
+    if (object_exists(type)) {
+      return std::nullopt;
     }
+    types_.push_back({type, 0});
+    return failure(tx_.assign(header(type), {}));
   }
 
   // A collection whose last cell this command removed leaves nothing behind.
-  std::optional<Error> removed_from(ObjectType type, CellKind first, CellKind last) {
-    bool left = false;
-    const auto walked =
-        tx_.for_each(key_, first, last, [&](const CellName&, const CellValue& value) {
-          left = is_present(value);
-          return left ? Tables::Walk::stop : Tables::Walk::on;
-        });
-    if (!walked) {
-      return storage_error(walked.error());
+  std::optional<Error> removed_from(ObjectType type) {
+    const auto counts = tx_.counts(key_);
+    if (!counts) {
+      return storage_error(counts.error());
     }
-    if (!left) {
-      tx_.remove(header(type));
-    }
-    return std::nullopt;
+    const std::int64_t left = type == ObjectType::set ? counts->elements : counts->fields;
+    return left > 0 ? std::nullopt : failure(tx_.remove(header(type)));
   }
 
   // -- string cells, of a key or of a hash field --
@@ -217,6 +219,10 @@ class Execution {
     return static_cast<std::int64_t>(sum);
   }
 
+  static Result answer(const StoreResult<void>& done) {
+    return done ? Result(Ok{}) : Result(storage_error(done.error()));
+  }
+
   // -- commands --
 
   Result get() {
@@ -246,8 +252,7 @@ class Execution {
     if (!cleared) {
       return storage_error(cleared.error());
     }
-    tx_.assign(cell(CellKind::string_register), command_.args[0]);
-    return Ok{};
+    return answer(tx_.assign(cell(CellKind::string_register), command_.args[0]));
   }
 
   Result incr() {
@@ -294,7 +299,9 @@ class Execution {
     if (auto error = want_type(ObjectType::set)) {
       return *error;
     }
-    created(ObjectType::set);
+    if (auto error = created(ObjectType::set)) {
+      return *error;
+    }
     std::int64_t added = 0;
     for (const std::string& element : command_.args) {
       const CellKey key = cell(CellKind::set_element, element);
@@ -304,7 +311,9 @@ class Execution {
       }
       added += set_contains(std::get<DottedCell>(**before)) ? 0 : 1;
       // Also when it is there already: this add must win over a concurrent remove of the old one.
-      tx_.assign(key, {});
+      if (auto error = failure(tx_.assign(key, {}))) {
+        return *error;
+      }
     }
     return added;
   }
@@ -324,13 +333,14 @@ class Execution {
         return storage_error(before.error());
       }
       if (set_contains(std::get<DottedCell>(**before))) {
-        tx_.remove(key);
+        if (auto error = failure(tx_.remove(key))) {
+          return *error;
+        }
         ++removed;
       }
     }
     if (removed > 0) {
-      if (auto error =
-              removed_from(ObjectType::set, CellKind::set_element, CellKind::set_element)) {
+      if (auto error = removed_from(ObjectType::set)) {
         return *error;
       }
     }
@@ -349,6 +359,17 @@ class Execution {
       return storage_error(value.error());
     }
     return std::int64_t{set_contains(std::get<DottedCell>(**value)) ? 1 : 0};
+  }
+
+  Result size(ObjectType type) {
+    if (auto error = want_type(type)) {
+      return *error;
+    }
+    const auto counts = tx_.counts(key_);
+    if (!counts) {
+      return storage_error(counts.error());
+    }
+    return type == ObjectType::set ? counts->elements : counts->fields;
   }
 
   Result set_members() {
@@ -374,7 +395,9 @@ class Execution {
     if (auto error = want_type(ObjectType::hash)) {
       return *error;
     }
-    created(ObjectType::hash);
+    if (auto error = created(ObjectType::hash)) {
+      return *error;
+    }
     std::int64_t added = 0;
     for (std::size_t i = 0; i < command_.args.size(); i += 2) {
       const StringCells cells = field_cells(command_.args[i]);
@@ -386,7 +409,9 @@ class Execution {
       if (const auto reset = tx_.reset(cells.increments); !reset) {
         return storage_error(reset.error());
       }
-      tx_.assign(cells.base, command_.args[i + 1]);
+      if (auto error = failure(tx_.assign(cells.base, command_.args[i + 1]))) {
+        return *error;
+      }
     }
     return added;
   }
@@ -425,15 +450,16 @@ class Execution {
       }
       ++removed;
       if (!before->base.empty()) {
-        tx_.remove(cells.base);
+        if (auto error = failure(tx_.remove(cells.base))) {
+          return *error;
+        }
       }
       if (const auto reset = tx_.reset(cells.increments); !reset) {
         return storage_error(reset.error());
       }
     }
     if (removed > 0) {
-      if (auto error =
-              removed_from(ObjectType::hash, CellKind::hash_field, CellKind::hash_totals)) {
+      if (auto error = removed_from(ObjectType::hash)) {
         return *error;
       }
     }
@@ -476,7 +502,9 @@ class Execution {
     if (auto error = want_type(ObjectType::hash)) {
       return *error;
     }
-    created(ObjectType::hash);
+    if (auto error = created(ObjectType::hash)) {
+      return *error;
+    }
     return add(field_cells(command_.args[0]), "hash value");
   }
 
@@ -484,9 +512,10 @@ class Execution {
     if (auto error = want_type(ObjectType::flag)) {
       return *error;
     }
-    created(ObjectType::flag);
-    tx_.assign(cell(CellKind::flag), {});
-    return Ok{};
+    if (auto error = created(ObjectType::flag)) {
+      return *error;
+    }
+    return answer(tx_.assign(cell(CellKind::flag), {}));
   }
 
   Result flag_disable() {
@@ -494,8 +523,11 @@ class Execution {
       return *error;
     }
     if (object_exists(ObjectType::flag)) {
-      tx_.remove(cell(CellKind::flag));
-      tx_.remove(header(ObjectType::flag));
+      for (const CellKey& key : {cell(CellKind::flag), header(ObjectType::flag)}) {
+        if (auto error = failure(tx_.remove(key))) {
+          return *error;
+        }
+      }
     }
     return Ok{};
   }
@@ -518,9 +550,10 @@ class Execution {
     if (auto error = want_type(ObjectType::mv_register)) {
       return *error;
     }
-    created(ObjectType::mv_register);
-    tx_.assign(cell(CellKind::mv_register), command_.args[0]);
-    return Ok{};
+    if (auto error = created(ObjectType::mv_register)) {
+      return *error;
+    }
+    return answer(tx_.assign(cell(CellKind::mv_register), command_.args[0]));
   }
 
   Result mv_get() {
@@ -543,39 +576,122 @@ class Execution {
 
 }  // namespace
 
+namespace {
+
+Hlc oldest_sibling(const CellValue& value) {
+  const auto* cell = std::get_if<DottedCell>(&value);
+  return cell == nullptr || cell->empty()
+             ? 0
+             : std::ranges::min(cell->siblings(), {}, &Sibling::hlc).hlc;
+}
+
+// When the object of this type was created, as far as anybody knows: its header, or else the oldest
+// sibling of its first cell. nullopt: there is no such object.
+class Creation {
+ public:
+  Creation(Transaction& transaction, const ObjectKey& key) : tx_(transaction), key_(key) {}
+
+  StoreResult<std::optional<Hlc>> of(ObjectType type) {
+    std::optional<Hlc> oldest;
+    switch (type) {
+      case ObjectType::string:
+        oldest = first_of({CellKind::string_register, CellKind::string_totals});
+        break;
+      case ObjectType::flag:
+        oldest = first_of({CellKind::flag});
+        break;
+      case ObjectType::mv_register:
+        oldest = first_of({CellKind::mv_register});
+        break;
+      case ObjectType::set:
+      case ObjectType::hash:
+        return of_collection(type);
+      case ObjectType::none:
+        break;
+    }
+    return finish(type, oldest);
+  }
+
+ private:
+  // The cells that are alone of their kind, in key order.
+  std::optional<Hlc> first_of(std::initializer_list<CellKind> kinds) {
+    for (const CellKind kind : kinds) {
+      const auto value = tx_.read({key_, {kind, {}}});
+      if (!value) {
+        error_ = value.error();
+        return std::nullopt;
+      }
+      if (is_present(**value)) {
+        return oldest_sibling(**value);
+      }
+    }
+    return std::nullopt;
+  }
+
+  StoreResult<std::optional<Hlc>> of_collection(ObjectType type) {
+    const auto counts = tx_.counts(key_);
+    if (!counts) {
+      return std::unexpected(counts.error());
+    }
+    const std::int64_t items = type == ObjectType::set ? counts->elements : counts->fields;
+    return items > 0 ? finish(type, Hlc{0}) : std::optional<Hlc>();
+  }
+
+  StoreResult<std::optional<Hlc>> finish(ObjectType type, std::optional<Hlc> oldest) {
+    if (error_) {
+      return std::unexpected(*error_);
+    }
+    if (!oldest) {
+      return oldest;
+    }
+    const auto header =
+        tx_.read({key_, {CellKind::header, std::string(1, static_cast<char>(type))}});
+    if (!header) {
+      return std::unexpected(header.error());
+    }
+    if (is_present(**header)) {
+      return std::get<DottedCell>(**header).winner()->hlc;
+    }
+    return type == ObjectType::hash ? oldest_field() : StoreResult<std::optional<Hlc>>(oldest);
+  }
+
+  // A concurrent delete may have taken the header of a hash that lives on.
+  StoreResult<std::optional<Hlc>> oldest_field() {
+    Hlc oldest = 0;
+    const auto walked = tx_.for_each(key_, CellKind::hash_field, CellKind::hash_totals,
+                                     [&](const CellName&, const CellValue& value) {
+                                       if (!is_present(value)) {
+                                         return Tables::Walk::on;
+                                       }
+                                       oldest = oldest_sibling(value);
+                                       return Tables::Walk::stop;
+                                     });
+    if (!walked) {
+      return std::unexpected(walked.error());
+    }
+    return oldest;
+  }
+
+  Transaction& tx_;
+  const ObjectKey& key_;
+  std::optional<StoreError> error_;
+};
+
+}  // namespace
+
 StoreResult<std::vector<TypePresence>> present_types(Transaction& transaction,
                                                      const ObjectKey& key) {
-  // One walk: headers come first, then the cells of one type after the other. The first visible
-  // cell of a kind is enough.
-  std::map<ObjectType, Hlc> headers;
-  std::map<ObjectType, Hlc> oldest;
-  const auto walked = transaction.for_each(
-      key, CellKind{0}, CellKind{0xFF}, [&](const CellName& name, const CellValue& value) {
-        if (!is_present(value)) {
-          return Tables::Walk::on;
-        }
-        if (name.kind == CellKind::header) {
-          if (!name.subkey.empty()) {
-            headers[static_cast<ObjectType>(name.subkey[0])] =
-                std::get<DottedCell>(value).winner()->hlc;
-          }
-          return Tables::Walk::on;
-        }
-        Hlc hlc = 0;
-        if (!is_totals(name.kind)) {
-          const auto siblings = std::get<DottedCell>(value).siblings();
-          hlc = std::ranges::min(siblings, {}, &Sibling::hlc).hlc;
-        }
-        oldest.try_emplace(object_type(name.kind), hlc);
-        return Tables::Walk::next_kind;
-      });
-  if (!walked) {
-    return std::unexpected(walked.error());
-  }
   std::vector<TypePresence> present;
-  for (const auto& [type, hlc] : oldest) {
-    const auto header = headers.find(type);
-    present.push_back({type, header != headers.end() ? header->second : hlc});
+  Creation creation(transaction, key);
+  for (const ObjectType type : {ObjectType::string, ObjectType::hash, ObjectType::set,
+                                ObjectType::flag, ObjectType::mv_register}) {
+    const auto created = creation.of(type);
+    if (!created) {
+      return std::unexpected(created.error());
+    }
+    if (*created) {
+      present.push_back({type, **created});
+    }
   }
   std::ranges::sort(present, [](const TypePresence& a, const TypePresence& b) {
     return std::pair(a.created, a.type) > std::pair(b.created, b.type);

@@ -50,7 +50,7 @@ constexpr std::size_t max_entry_payload = max_entry_size - (64u << 10);
 Group::Group(const Store& store, const Limits& limits)
     : store_(store),
       limits_(limits),
-      tables_(store, origins_, limits.memory_bytes),
+      tables_(store, origins_, limits.tables),
       held_(limits.hold_bytes),
       log_(store) {}
 
@@ -352,7 +352,8 @@ void Group::apply(const Entry& entry) {
         tables_.reset(op.key, seen, dot);
       }
     } else {
-      tables_.kill_scope(std::get<Kill>(op.change).level, op.key.object, context);
+      tables_.kill_scope(std::get<Kill>(op.change).level, op.key.object, context,
+                         applied_.leq(context));
     }
     if (!mutant("entry_single_dot")) {
       context.advance(dot);
@@ -414,7 +415,7 @@ std::unique_ptr<CheckpointJob> Group::checkpoint(std::uint64_t unix_ms) {
   meta->log_first = store_.bounds().first;
   meta->now_hour = hour_of(hlc_at(unix_ms));
   frozen_position_ = log_end_;
-  return std::make_unique<CheckpointJob>(++checkpoint_number_, log_end_, tables_.freeze(),
+  return std::make_unique<CheckpointJob>(++checkpoint_number_, log_end_, tables_.freeze(log_end_),
                                          std::move(meta));
 }
 

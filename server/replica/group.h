@@ -29,8 +29,8 @@ namespace starling::replica {
 class Group {
  public:
   struct Limits {
-    std::uint64_t memory_bytes = 256u << 20;
-    CommandLimits commands;
+    Tables::Limits tables{};
+    CommandLimits commands{};
     std::size_t hold_bytes = 8u << 20;
   };
 

@@ -64,8 +64,9 @@ class Replica::Impl {
   Impl(Store& store, Config config)
       : store_(store),
         config_(std::move(config)),
-        group_(store,
-               {config_.memory_bytes, {config_.max_value_bytes, 64u << 10}, config_.hold_bytes}) {}
+        group_(store, {.tables = {.memory_bytes = config_.memory_bytes},
+                       .commands = {.max_value_bytes = config_.max_value_bytes},
+                       .hold_bytes = config_.hold_bytes}) {}
 
   StoreResult<void> open(Now now);
 

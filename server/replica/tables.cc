@@ -46,35 +46,39 @@ std::size_t cell_size(const CellKey& key, const CellDelta& delta) {
 
 // ---------------------------------------------------------------- Layer
 
-const Layer::Cells* Layer::object(const ObjectKey& key) const {
+const Layer::Object* Layer::object(const ObjectKey& key) const {
   const auto it = objects_.find(key);
   return it == objects_.end() ? nullptr : &it->second;
 }
 
-const CellDelta* Layer::find(const CellKey& key) const {
-  const auto object = objects_.find(key.object);
-  if (object == objects_.end()) {
+Layer::Object* Layer::object(const ObjectKey& key) {
+  return const_cast<Object*>(std::as_const(*this).object(key));
+}
+
+const LayerCell* Layer::find(const CellKey& key) const {
+  const Object* found = object(key.object);
+  if (found == nullptr) {
     return nullptr;
   }
-  const auto cell = object->second.find(key.cell);
-  return cell == object->second.end() ? nullptr : &cell->second;
+  const auto cell = found->cells.find(key.cell);
+  return cell == found->cells.end() ? nullptr : &cell->second;
 }
 
-CellDelta* Layer::find(const CellKey& key) {
-  return const_cast<CellDelta*>(std::as_const(*this).find(key));
+LayerCell* Layer::find(const CellKey& key) {
+  return const_cast<LayerCell*>(std::as_const(*this).find(key));
 }
 
-void Layer::put(const CellKey& key, CellDelta delta) {
-  Cells& cells = objects_[key.object];
+LayerCell& Layer::put(const CellKey& key, CellDelta delta) {
+  Cells& cells = objects_[key.object].cells;
   const std::size_t after = cell_size(key, delta);
   const auto it = cells.find(key.cell);
   if (it == cells.end()) {
-    cells.emplace(key.cell, std::move(delta));
     bytes_ += after;
-  } else {
-    bytes_ = bytes_ + after - cell_size(key, it->second);
-    it->second = std::move(delta);
+    return cells.emplace(key.cell, std::move(delta)).first->second;
   }
+  bytes_ = bytes_ + after - cell_size(key, it->second);
+  static_cast<CellDelta&>(it->second) = std::move(delta);
+  return it->second;
 }
 
 void Layer::erase(const CellKey& key) {
@@ -82,13 +86,14 @@ void Layer::erase(const CellKey& key) {
   if (object == objects_.end()) {
     return;
   }
-  const auto cell = object->second.find(key.cell);
-  if (cell == object->second.end()) {
+  Cells& cells = object->second.cells;
+  const auto cell = cells.find(key.cell);
+  if (cell == cells.end()) {
     return;
   }
   bytes_ -= cell_size(key, cell->second);
-  object->second.erase(cell);
-  if (object->second.empty()) {
+  cells.erase(cell);
+  if (cells.empty()) {
     objects_.erase(object);
   }
 }
@@ -98,76 +103,210 @@ void Layer::erase_object(const ObjectKey& key) {
   if (object == objects_.end()) {
     return;
   }
-  for (const auto& [name, delta] : object->second) {
+  for (const auto& [name, delta] : object->second.cells) {
     bytes_ -= cell_size({key, name}, delta);
   }
   objects_.erase(object);
 }
 
+// ---------------------------------------------------------------- items of a layer
+
+Item item_of(const Layer::Cells& cells, const CellName& name) {
+  const auto find = [&](const CellName& half) {
+    const auto it = cells.find(half);
+    return it == cells.end() ? nullptr : &it->second;
+  };
+  Item item;
+  item.kind = name.kind == CellKind::set_element ? CellKind::set_element : CellKind::hash_field;
+  const LayerCell* base = find({item.kind, name.subkey});
+  const LayerCell* totals = nullptr;
+  if (item.kind == CellKind::hash_field) {
+    totals = find({CellKind::hash_totals, name.subkey});
+    item.totals_touched = totals != nullptr;
+    item.totals_was = totals != nullptr ? totals->was : base->twin_was;
+    item.totals_now = totals != nullptr ? presence_of(*totals) : item.totals_was;
+  }
+  item.base_was = base != nullptr ? base->was : totals->twin_was;
+  item.base_now = base != nullptr ? presence_of(*base) : item.base_was;
+  return item;
+}
+
+namespace {
+
+// A field with both halves in the layer is met twice; it counts at its register.
+bool counts_here(const Layer::Cells& cells, const CellName& name) {
+  return is_counted(name.kind) &&
+         (name.kind != CellKind::hash_totals || !cells.contains(twin_of(name)));
+}
+
+// A visible cell, met in the order of names.
+template <typename HasField>
+void count_present(const CellName& name, Counts& counts, const HasField& has_field) {
+  if (name.kind == CellKind::set_element) {
+    ++counts.elements;
+  } else if (name.kind == CellKind::hash_field) {
+    ++counts.fields;
+  } else if (name.kind == CellKind::hash_totals) {
+    ++counts.totals;
+    counts.fields += has_field(twin_of(name)) ? 0 : 1;
+  }
+}
+
+}  // namespace
+
+StoreResult<Counts> change_of(const Layer::Cells& cells, const ReadBase& base) {
+  Counts sum;
+  // Both what was there and what is there now, where the layer leaves either open.
+  const auto settle = [&](const CellName& name, Presence& was, Presence& now) -> StoreResult<void> {
+    if (was != Presence::unknown && now != Presence::unknown) {
+      return {};
+    }
+    auto stored = base(name);
+    if (!stored) {
+      return std::unexpected(stored.error());
+    }
+    was = presence_of(*stored);
+    const auto cell = cells.find(name);
+    if (cell == cells.end()) {
+      now = was;
+    } else {
+      CellDelta joined = cell->second;
+      joined.join_onto(CellDelta::whole(std::move(*stored)));
+      now = presence_of(joined);
+    }
+    return {};
+  };
+  for (const auto& [name, cell] : cells) {
+    if (!counts_here(cells, name)) {
+      continue;
+    }
+    Item item = item_of(cells, name);
+    if (!item.change()) {
+      if (auto settled = settle({item.kind, name.subkey}, item.base_was, item.base_now); !settled) {
+        return std::unexpected(settled.error());
+      }
+      if (item.kind == CellKind::hash_field) {
+        const CellName totals{CellKind::hash_totals, name.subkey};
+        if (auto settled = settle(totals, item.totals_was, item.totals_now); !settled) {
+          return std::unexpected(settled.error());
+        }
+      }
+    }
+    sum += *item.change();
+  }
+  return sum;
+}
+
 // ---------------------------------------------------------------- reading
 
 StoreResult<const CellValue*> Tables::read(const CellKey& key) {
-  const auto residence = load(key.object);
-  if (!residence) {
-    return std::unexpected(residence.error());
+  const auto resident = load(key.object);
+  if (!resident) {
+    return std::unexpected(resident.error());
   }
-  return read_single(key);
+  const auto value = read_single(key);
+  // A cell of a large object is likely to be written next, or read again. Beyond its bound memory
+  // does not grow for that, however much one tick reads.
+  const bool cold = value && *value == &scratch_ && !(*resident)->complete &&
+                    (frozen_ == nullptr || frozen_->cells.find(key) == nullptr);
+  if (cold && bytes() < limits_.memory_bytes) {
+    return &clean_.put(key, CellDelta::whole(scratch_)).value();
+  }
+  return value;
 }
 
-StoreResult<const CellValue*> Tables::read_single(const CellKey& key) {
-  CellDelta* live = live_.find(key);
+StoreResult<const CellValue*> Tables::read_single(const CellKey& key, const std::string* stored) {
+  LayerCell* live = live_.find(key);
   if (live != nullptr && live->is_whole()) {
     return &live->value();
   }
-  CellDelta joined = live != nullptr ? *live : CellDelta(key.cell.kind);
+  if (live == nullptr) {
+    const CellDelta* frozen =
+        frozen_ && !mutant("frozen_forgotten") ? frozen_->cells.find(key) : nullptr;
+    if (frozen != nullptr && frozen->is_whole()) {
+      return &frozen->value();
+    }
+    const CellDelta* clean = clean_.find(key);
+    if (frozen == nullptr && clean != nullptr) {
+      return &clean->value();
+    }
+  }
+  auto below = read_below(key, stored);
+  if (!below) {
+    return std::unexpected(below.error());
+  }
+  if (live == nullptr) {
+    scratch_ = below->value();
+    return &scratch_;
+  }
+  // A dirty cell stays dirty, now whole.
+  uncount(key);
+  live->was = presence_of(*below);
+  CellDelta joined = *live;
+  joined.join_onto(*below);
+  live_.put(key, std::move(joined));
+  recount(key);
+  return &live->value();
+}
+
+StoreResult<CellDelta> Tables::read_below(const CellKey& key, const std::string* stored) {
+  CellDelta joined(key.cell.kind);
   const CellDelta* frozen =
       frozen_ && !mutant("frozen_forgotten") ? frozen_->cells.find(key) : nullptr;
   if (frozen != nullptr) {
-    if (live == nullptr && frozen->is_whole()) {
-      return &frozen->value();
-    }
-    joined.join_onto(*frozen);
+    joined = *frozen;
   }
   if (!joined.is_whole()) {
-    const CellDelta* clean = clean_.find(key);
-    if (clean != nullptr) {
-      if (live == nullptr && frozen == nullptr) {
-        return &clean->value();
-      }
+    if (const CellDelta* clean = clean_.find(key)) {
       joined.join_onto(*clean);
     } else if (known_complete(key.object)) {
       joined.join_onto(CellDelta::whole(empty_cell(key.cell.kind)));
     } else {
-      auto stored = base(key, encode_cell_key(group, key));
-      if (!stored) {
-        return std::unexpected(stored.error());
+      auto value = base(key, stored);
+      if (!value) {
+        return std::unexpected(value.error());
       }
-      joined.join_onto(CellDelta::whole(std::move(*stored)));
+      joined.join_onto(CellDelta::whole(std::move(*value)));
     }
   }
-  // A dirty cell stays dirty, now whole; what only the state knew is shown and forgotten, because
-  // objects that fit in memory are loaded whole anyway.
-  if (live != nullptr) {
-    live_.put(key, std::move(joined));
-    return &live_.find(key)->value();
-  }
-  scratch_ = joined.value();
-  return &scratch_;
+  apply_later_markers(key.object, joined);
+  return joined;
 }
 
-StoreResult<CellValue> Tables::base(const CellKey& key, std::string_view stored_key) const {
-  auto bytes = store_.get(stored_key);
-  if (!bytes) {
-    return std::unexpected(bytes.error());
+// Those that came after the freeze: the frozen layer has not felt them.
+void Tables::apply_later_markers(const ObjectKey& object, CellDelta& cell) const {
+  for (const Marker& marker : markers_) {
+    if (marker.covers(object)) {
+      cell.kill(marker.killed);
+    }
   }
-  if (!*bytes) {
-    return empty_cell(key.cell.kind);
+}
+
+StoreResult<CellValue> Tables::base(const CellKey& key, const std::string* stored) const {
+  std::optional<std::string> read;
+  if (stored == nullptr) {
+    auto bytes = store_.get(encode_cell_key(group, key));
+    if (!bytes) {
+      return std::unexpected(bytes.error());
+    }
+    read = std::move(*bytes);
+    if (!read) {
+      return empty_cell(key.cell.kind);
+    }
+    stored = &*read;
   }
-  auto value = decode_stored(key.cell.kind, **bytes, origins_);
+  auto value = decode(key, *stored);
+  if (value) {
+    apply_markers(key.object, *value);
+  }
+  return value;
+}
+
+StoreResult<CellValue> Tables::decode(const CellKey& key, std::string_view stored) const {
+  auto value = decode_stored(key.cell.kind, stored, origins_);
   if (!value) {
     return std::unexpected(damaged_cell(key, value.error()));
   }
-  apply_markers(key.object, *value);
   return std::move(*value);
 }
 
@@ -188,25 +327,24 @@ void Tables::apply_markers(const ObjectKey& object, CellValue& value) const {
 }
 
 bool Tables::known_complete(const ObjectKey& object) const {
-  const auto it = residence_.find(object);
-  return it != residence_.end() && it->second == Residence::complete;
+  const auto it = residents_.find(object);
+  return it != residents_.end() && it->second.complete;
 }
 
 // Brings every stored cell of the object into the clean layer, unless there are too many. A load
 // never overwrites what is in memory (mutant load_overwrites): the layers above are joined on read.
-StoreResult<Tables::Residence> Tables::load(const ObjectKey& object) {
-  const auto known = residence_.find(object);
-  if (known != residence_.end()) {
-    return known->second;
+StoreResult<Tables::Resident*> Tables::load(const ObjectKey& object) {
+  const auto known = residents_.find(object);
+  if (known != residents_.end()) {
+    return &known->second;
   }
   const std::string from = encode_object_prefix(group, object);
   const auto cut = store_.cut();
   const auto rows = cut->scan(from, prefix_end(from));
   std::vector<std::pair<CellKey, CellValue>> loaded;
   for (; rows->valid(); rows->next()) {
-    if (loaded.size() == whole_object_rows) {
-      residence_[object] = Residence::large;
-      return Residence::large;
+    if (loaded.size() == limits_.whole_object_rows) {
+      return &(residents_[object] = Resident{});
     }
     const auto key = decode_cell_key(rows->key());
     if (!key) {
@@ -214,9 +352,9 @@ StoreResult<Tables::Residence> Tables::load(const ObjectKey& object) {
                                         "a row of the state database has a damaged key; restore "
                                         "this node from its peers"});
     }
-    auto value = decode_stored(key->cell.kind, rows->value(), origins_);
+    auto value = decode(*key, rows->value());
     if (!value) {
-      return std::unexpected(damaged_cell(*key, value.error()));
+      return std::unexpected(value.error());
     }
     apply_markers(object, *value);
     loaded.emplace_back(*key, std::move(*value));
@@ -224,21 +362,33 @@ StoreResult<Tables::Residence> Tables::load(const ObjectKey& object) {
   if (const auto status = rows->status(); !status) {
     return std::unexpected(status.error());
   }
+  Counts loaded_counts;
   for (auto& [key, value] : loaded) {
+    if (is_present(value)) {
+      count_present(key.cell, loaded_counts, [&](const CellName& field) {
+        const CellDelta* clean = clean_.find({object, field});
+        return clean != nullptr && is_present(clean->value());
+      });
+    }
     clean_.put(key, CellDelta::whole(std::move(value)));
     if (mutant("load_overwrites")) {
       live_.erase(key);
     }
   }
-  residence_[object] = Residence::complete;
-  return Residence::complete;
+  Resident& resident = residents_[object];
+  resident.complete = true;
+  if (frozen_ == nullptr || frozen_->cells.object(object) == nullptr) {
+    resident.below = loaded_counts;
+    resident.through = freezes_;
+  }
+  return &resident;
 }
 
 StoreResult<void> Tables::for_each(const ObjectKey& object, CellKind first, CellKind last,
                                    const Visit& visit) {
-  const auto residence = load(object);
-  if (!residence) {
-    return std::unexpected(residence.error());
+  const auto resident = load(object);
+  if (!resident) {
+    return std::unexpected(resident.error());
   }
   return merge_layers(object, first, last, visit);
 }
@@ -247,8 +397,8 @@ StoreResult<void> Tables::for_each(const ObjectKey& object, CellKind first, Cell
 class MergedNames {
  public:
   void add(const Layer& layer, const ObjectKey& object, CellKind first) {
-    if (const Layer::Cells* cells = layer.object(object)) {
-      layers_.push_back({cells, cells->lower_bound({first, ""})});
+    if (const Layer::Object* found = layer.object(object)) {
+      layers_.push_back({&found->cells, found->cells.lower_bound({first, ""})});
     }
   }
   void add_state(const Store& store, const ObjectKey& object) {
@@ -284,12 +434,16 @@ class MergedNames {
         ++layer.at;
       }
     }
+    row_.reset();
     if (stored_ == least) {
+      row_ = rows_->value();
       rows_->next();
       read_row();
     }
     return least;
   }
+  // The row of that name, if the state has one.
+  [[nodiscard]] const std::string* row() const { return row_ ? &*row_ : nullptr; }
 
   [[nodiscard]] StoreResult<void> status() const {
     return rows_ == nullptr ? StoreResult<void>{} : rows_->status();
@@ -315,6 +469,7 @@ class MergedNames {
   std::unique_ptr<Cut> cut_;
   std::unique_ptr<RowIterator> rows_;
   std::optional<CellName> stored_;
+  std::optional<std::string> row_;
 };
 
 StoreResult<void> Tables::merge_layers(const ObjectKey& object, CellKind first, CellKind last,
@@ -330,7 +485,7 @@ StoreResult<void> Tables::merge_layers(const ObjectKey& object, CellKind first, 
     names.seek(first);
   }
   for (auto name = names.next(); name && name->kind <= last; name = names.next()) {
-    const auto value = read_single({object, *name});
+    const auto value = read_single({object, *name}, names.row());
     if (!value) {
       return std::unexpected(value.error());
     }
@@ -350,13 +505,21 @@ StoreResult<void> Tables::merge_layers(const ObjectKey& object, CellKind first, 
 
 // ---------------------------------------------------------------- changing
 
-CellDelta& Tables::writable(const CellKey& key) {
-  if (CellDelta* live = live_.find(key)) {
+LayerCell& Tables::writable(const CellKey& key) {
+  if (LayerCell* live = live_.find(key)) {
     return *live;
   }
   CellDelta start(key.cell.kind);
   const CellDelta* frozen = frozen_ ? frozen_->cells.find(key) : nullptr;
   const CellDelta* clean = clean_.find(key);
+  Presence was = Presence::unknown;
+  Presence twin_was = Presence::unknown;
+  if (is_counted(key.cell.kind)) {
+    was = presence_below(key);
+    if (key.cell.kind != CellKind::set_element) {
+      twin_was = presence_below({key.object, twin_of(key.cell)});
+    }
+  }
   if (frozen != nullptr && frozen->is_whole()) {
     start = *frozen;
   } else if (frozen == nullptr && clean != nullptr) {
@@ -365,53 +528,59 @@ CellDelta& Tables::writable(const CellKey& key) {
   } else if (frozen == nullptr && known_complete(key.object)) {
     start = CellDelta::whole(empty_cell(key.cell.kind));
   }
-  live_.put(key, std::move(start));
-  return *live_.find(key);
+  LayerCell& cell = live_.put(key, std::move(start));
+  cell.was = was;
+  cell.twin_was = twin_was;
+  return cell;
 }
 
 template <typename Change>
 void Tables::change(const CellKey& key, const Change& change) {
-  CellDelta& cell = writable(key);
+  uncount(key);
+  LayerCell& cell = writable(key);
   const std::size_t before = cell_size(key, cell);
   change(cell);
   live_.account(before, cell_size(key, cell));
+  recount(key);
 }
 
 void Tables::assign(const CellKey& key, Sibling sibling, const VersionVector& context) {
-  change(key, [&](CellDelta& cell) {
+  change(key, [&](LayerCell& cell) {
     cell.assign(std::move(sibling), context);
     if (mutant("lww_drop")) {
       const auto& dotted = std::get<DottedCell>(cell.value());
       if (dotted.siblings().size() > 1) {
         DottedCell winner;
         winner.assign(*dotted.winner());
-        cell = CellDelta::whole(std::move(winner));
+        static_cast<CellDelta&>(cell) = CellDelta::whole(std::move(winner));
       }
     }
   });
 }
 
 void Tables::kill(const CellKey& key, const VersionVector& context) {
-  change(key, [&](CellDelta& cell) { cell.kill(context); });
+  change(key, [&](LayerCell& cell) { cell.kill(context); });
 }
 
 void Tables::add(const CellKey& key, const TotalPart& part) {
-  change(key, [&](CellDelta& cell) { cell.add(part); });
+  change(key, [&](LayerCell& cell) { cell.add(part); });
 }
 
 void Tables::reset(const CellKey& key, const ObservedTotal& observed, const Dot& reset_dot) {
-  change(key, [&](CellDelta& cell) { cell.reset(observed, reset_dot); });
+  change(key, [&](LayerCell& cell) { cell.reset(observed, reset_dot); });
 }
 
 // Cells in memory are killed in place. Only if some may lie cold on disk does a marker stay, until
 // the next checkpoint has swept them.
-void Tables::kill_scope(ScopeLevel level, const ObjectKey& scope, const VersionVector& context) {
+void Tables::kill_scope(ScopeLevel level, const ObjectKey& scope, const VersionVector& context,
+                        bool everything) {
   Marker marker{level, scope, context};
   if (level == ScopeLevel::key) {
     kill_in_memory(scope, context);
     if (known_complete(scope)) {
       return;
     }
+    below_was_killed(scope, everything);
   } else {
     std::vector<ObjectKey> covered;
     const auto collect = [&](const Layer& layer) {
@@ -428,6 +597,12 @@ void Tables::kill_scope(ScopeLevel level, const ObjectKey& scope, const VersionV
     }
     for (const ObjectKey& object : covered) {
       kill_in_memory(object, context);
+      rebase(object, Below::unknown);
+    }
+    for (auto& [object, resident] : residents_) {
+      if (marker.covers(object)) {
+        resident.below.reset();
+      }
     }
   }
   const auto same = std::ranges::find_if(
@@ -442,8 +617,8 @@ void Tables::kill_scope(ScopeLevel level, const ObjectKey& scope, const VersionV
 void Tables::kill_in_memory(const ObjectKey& object, const VersionVector& context) {
   std::vector<CellName> names;
   const auto collect = [&](const Layer& layer) {
-    if (const Layer::Cells* cells = layer.object(object)) {
-      for (const auto& [name, delta] : *cells) {
+    if (const Layer::Object* found = layer.object(object)) {
+      for (const auto& [name, delta] : found->cells) {
         if (!is_totals(name.kind)) {
           names.push_back(name);
         }
@@ -465,72 +640,344 @@ void Tables::kill_in_memory(const ObjectKey& object, const VersionVector& contex
 
 // ---------------------------------------------------------------- checkpoints
 
-std::shared_ptr<const FrozenTables> Tables::freeze() {
+std::shared_ptr<const FrozenTables> Tables::freeze(std::uint64_t position) {
   frozen_ = std::make_shared<FrozenTables>();
+  frozen_->position = position;
   frozen_->cells = std::exchange(live_, Layer{});
   frozen_->markers = std::exchange(markers_, {});
+  ++freezes_;
   return frozen_;
 }
 
 void Tables::checkpoint_done(bool ingested) {
   const std::shared_ptr<FrozenTables> frozen = std::exchange(frozen_, nullptr);
-  for (const auto& [object, cells] : frozen->cells.objects()) {
-    for (const auto& [name, delta] : cells) {
-      const CellKey key{object, name};
-      if (!ingested) {
-        // Back into the dirty layer, under what has been written since.
-        CellDelta* live = live_.find(key);
-        if (live == nullptr) {
-          live_.put(key, delta);
-        } else if (!live->is_whole()) {
-          CellDelta joined = *live;
-          joined.join_onto(delta);
-          live_.put(key, std::move(joined));
-        }
-        continue;
-      }
-      if (mutant("evict_dirty") && live_.find(key) != nullptr) {
-        live_.erase(key);
-      }
-      CellDelta now = delta;
-      if (!now.is_whole()) {
-        if (const CellDelta* clean = clean_.find(key)) {
-          now.join_onto(*clean);
-        } else if (known_complete(object)) {
-          now.join_onto(CellDelta::whole(empty_cell(name.kind)));
-        }
-      }
-      // A partial cell is whole on disk now; it is read from there when it is wanted.
-      if (now.is_whole() && !is_empty(now.value())) {
-        clean_.put(key, std::move(now));
-      } else {
-        clean_.erase(key);
-      }
+  for (const auto& [object, dirty] : frozen->cells.objects()) {
+    for (const auto& [name, delta] : dirty.cells) {
+      ingested ? to_clean({object, name}, delta) : back_to_live({object, name}, delta);
+    }
+    const auto resident = residents_.find(object);
+    if (resident == residents_.end() || !resident->second.below) {
+      continue;
+    }
+    const bool included = resident->second.through == freezes_;
+    if (ingested && !included && dirty.open == 0) {
+      *resident->second.below += dirty.change;
+    } else if (ingested != included) {
+      resident->second.below.reset();
     }
   }
   if (!ingested) {
+    for (const auto& [object, dirty] : frozen->cells.objects()) {
+      rebase(object, Below::unknown);
+    }
     for (const Marker& marker : frozen->markers) {
       markers_.push_back(marker);
     }
   }
 }
 
+// The cell is on disk now. A partial one is whole there; it is read from there when it is wanted.
+void Tables::to_clean(const CellKey& key, const CellDelta& frozen) {
+  if (mutant("evict_dirty") && live_.find(key) != nullptr) {
+    live_.erase(key);
+  }
+  CellDelta now = frozen;
+  if (!now.is_whole()) {
+    if (const CellDelta* clean = clean_.find(key)) {
+      now.join_onto(*clean);
+    } else if (known_complete(key.object)) {
+      now.join_onto(CellDelta::whole(empty_cell(key.cell.kind)));
+    }
+  }
+  if (now.is_whole() && !is_empty(now.value())) {
+    clean_.put(key, std::move(now));
+  } else {
+    clean_.erase(key);
+  }
+}
+
+// Back into the dirty layer, under what has been written since.
+void Tables::back_to_live(const CellKey& key, const CellDelta& frozen) {
+  CellDelta* live = live_.find(key);
+  if (live == nullptr) {
+    live_.put(key, frozen);
+  } else if (!live->is_whole()) {
+    CellDelta joined = *live;
+    joined.join_onto(frozen);
+    live_.put(key, std::move(joined));
+  }
+}
+
+// ---------------------------------------------------------------- counting
+
+StoreResult<Counts> Tables::counts(const ObjectKey& object) {
+  const auto resident = load(object);
+  if (!resident) {
+    return std::unexpected(resident.error());
+  }
+  if (auto known = know_live(object); !known) {
+    return std::unexpected(known.error());
+  }
+  if (auto known = know_below(object, **resident); !known) {
+    return std::unexpected(known.error());
+  }
+  Counts counts = *(*resident)->below;
+  if (const Layer::Object* live = live_.object(object)) {
+    counts += live->change;
+  }
+  return counts;
+}
+
+bool Tables::marked(const ObjectKey& object) const {
+  const auto covers = [&](const Marker& marker) { return marker.covers(object); };
+  return std::ranges::any_of(markers_, covers) ||
+         (frozen_ != nullptr && std::ranges::any_of(frozen_->markers, covers));
+}
+
+Presence Tables::presence_below(const CellKey& key) const {
+  if (const CellDelta* frozen = frozen_ ? frozen_->cells.find(key) : nullptr) {
+    return presence_of(*frozen);  // later markers took what they cover to the live layer
+  }
+  if (const CellDelta* clean = clean_.find(key)) {
+    return presence_of(*clean);
+  }
+  return known_complete(key.object) ? Presence::absent : Presence::unknown;
+}
+
+void Tables::uncount(const CellKey& key) {
+  Layer::Object* object = is_counted(key.cell.kind) ? live_.object(key.object) : nullptr;
+  if (object == nullptr) {
+    return;
+  }
+  const bool dirty =
+      object->cells.contains(key.cell) ||
+      (key.cell.kind != CellKind::set_element && object->cells.contains(twin_of(key.cell)));
+  if (!dirty) {
+    return;
+  }
+  if (const auto change = item_of(object->cells, key.cell).change()) {
+    object->change -= *change;
+  } else {
+    --object->open;
+  }
+}
+
+void Tables::recount(const CellKey& key) {
+  if (!is_counted(key.cell.kind)) {
+    return;
+  }
+  Layer::Object& object = *live_.object(key.object);
+  if (const auto change = item_of(object.cells, key.cell).change()) {
+    object.change += *change;
+  } else {
+    ++object.open;
+  }
+}
+
+void Tables::rebase(const ObjectKey& object, Below below) {
+  Layer::Object* live = live_.object(object);
+  if (live == nullptr) {
+    return;
+  }
+  const Presence registers = below == Below::killed ? Presence::absent : Presence::unknown;
+  for (auto& [name, cell] : live->cells) {
+    if (!is_totals(name.kind)) {
+      cell.was = registers;
+    } else {
+      cell.twin_was = registers;
+    }
+    if (below == Below::unknown) {
+      cell.was = Presence::unknown;
+      cell.twin_was = Presence::unknown;
+    }
+  }
+  live->change = {};
+  live->open = 0;
+  for (const auto& [name, cell] : live->cells) {
+    if (counts_here(live->cells, name)) {
+      recount({object, name});
+    }
+  }
+}
+
+// A marker lies over what is cold.
+void Tables::below_was_killed(const ObjectKey& object, bool everything) {
+  rebase(object, everything ? Below::killed : Below::unknown);
+  const auto found = residents_.find(object);
+  if (found == residents_.end() || !found->second.below) {
+    return;
+  }
+  Resident& resident = found->second;
+  fold_frozen(object, resident);
+  if (!everything) {
+    resident.below.reset();
+  } else if (resident.below) {
+    // Totals are reset by name; their fields live on until then.
+    *resident.below = {0, resident.below->totals, resident.below->totals};
+  }
+}
+
+// Brings `below` from the state to the frozen layer, or gives it up.
+void Tables::fold_frozen(const ObjectKey& object, Resident& resident) {
+  const Layer::Object* frozen = frozen_ ? frozen_->cells.object(object) : nullptr;
+  if (resident.below && frozen != nullptr && resident.through != freezes_) {
+    if (frozen->open == 0) {
+      *resident.below += frozen->change;
+    } else {
+      resident.below.reset();
+    }
+  }
+  resident.through = freezes_;
+}
+
+StoreResult<void> Tables::know_live(const ObjectKey& object) {
+  Layer::Object* live = live_.object(object);
+  if (live == nullptr || live->open == 0) {
+    return {};
+  }
+  for (auto& [name, cell] : live->cells) {
+    if (!is_counted(name.kind) || item_of(live->cells, name).change()) {
+      continue;
+    }
+    const CellKey key{object, name};
+    if (auto whole = read_single(key); !whole) {  // notes what it was, too, if it was partial
+      return std::unexpected(whole.error());
+    }
+    StoreResult<Presence> was = cell.was;
+    if (*was == Presence::unknown) {
+      was = stored_below(key);
+    }
+    StoreResult<Presence> twin_was = cell.twin_was;
+    if (name.kind != CellKind::set_element && *twin_was == Presence::unknown &&
+        !live->cells.contains(twin_of(name))) {
+      twin_was = stored_below({object, twin_of(name)});
+    }
+    for (const auto* known : {&was, &twin_was}) {
+      if (!*known) {
+        return std::unexpected(known->error());
+      }
+    }
+    uncount(key);
+    cell.was = *was;
+    cell.twin_was = *twin_was;
+    recount(key);
+  }
+  return {};
+}
+
+// Not by way of the clean layer: what came up from there is no longer in it.
+StoreResult<Presence> Tables::stored_below(const CellKey& key) {
+  const CellDelta* frozen = frozen_ ? frozen_->cells.find(key) : nullptr;
+  CellDelta joined = frozen != nullptr ? *frozen : CellDelta(key.cell.kind);
+  auto stored = base(key, nullptr);
+  if (!stored) {
+    return std::unexpected(stored.error());
+  }
+  joined.join_onto(CellDelta::whole(std::move(*stored)));
+  apply_later_markers(key.object, joined);
+  return presence_of(joined);
+}
+
+StoreResult<void> Tables::know_below(const ObjectKey& object, Resident& resident) {
+  fold_frozen(object, resident);
+  if (resident.below) {
+    return {};
+  }
+  if (!resident.complete && !marked(object)) {
+    auto counted = stored_counts(object);
+    if (!counted) {
+      return std::unexpected(counted.error());
+    }
+    resident.below = *counted;
+  }
+  if (!resident.below) {
+    auto all = walk_counts(object);
+    if (!all) {
+      return std::unexpected(all.error());
+    }
+    if (const Layer::Object* live = live_.object(object)) {
+      *all -= live->change;
+    }
+    resident.below = *all;
+  }
+  return {};
+}
+
+// The row of W and what the frozen layer adds to it. nullopt: the rows are of another version.
+StoreResult<std::optional<Counts>> Tables::stored_counts(const ObjectKey& object) {
+  const auto cut = store_.cut();
+  const auto version = cut->get(derived_version_key());
+  if (!version) {
+    return std::unexpected(version.error());
+  }
+  if (*version != derived_version) {
+    return std::nullopt;
+  }
+  const auto row = cut->get(counts_key(encode_object_prefix(group, object)));
+  if (!row) {
+    return std::unexpected(row.error());
+  }
+  std::optional<Counts> counts = *row ? decode_counts(**row) : Counts{};
+  // It may be ingested although nobody has told us yet: then the row has it all.
+  const bool in_row = frozen_ != nullptr && cut->position() == frozen_->position;
+  const Layer::Object* frozen = frozen_ ? frozen_->cells.object(object) : nullptr;
+  if (counts && frozen != nullptr && !in_row) {
+    const auto change =
+        change_of(frozen->cells, [&](const CellName& name) -> StoreResult<CellValue> {
+          const auto bytes = cut->get(encode_cell_key(group, {object, name}));
+          if (!bytes) {
+            return std::unexpected(bytes.error());
+          }
+          return *bytes ? decode({object, name}, **bytes) : empty_cell(name.kind);
+        });
+    if (!change) {
+      return std::unexpected(change.error());
+    }
+    *counts += *change;
+  }
+  return counts;
+}
+
+StoreResult<Counts> Tables::walk_counts(const ObjectKey& object) {
+  Counts counts;
+  StoreResult<void> fields_read;
+  const auto walked = merge_layers(object, CellKind::set_element, CellKind::hash_totals,
+                                   [&](const CellName& name, const CellValue& value) {
+                                     if (is_present(value)) {
+                                       count_present(name, counts, [&](const CellName& field) {
+                                         const auto read = read_single({object, field});
+                                         if (!read) {
+                                           fields_read = std::unexpected(read.error());
+                                         }
+                                         return read && is_present(**read);
+                                       });
+                                     }
+                                     return fields_read ? Walk::on : Walk::stop;
+                                   });
+  if (!walked || !fields_read) {
+    return std::unexpected(!walked ? walked.error() : fields_read.error());
+  }
+  return counts;
+}
+
+// ---------------------------------------------------------------- memory
+
 std::size_t Tables::bytes() const {
-  constexpr std::size_t residence_size = 64;
+  constexpr std::size_t resident_size = 128;
   return live_.bytes() + clean_.bytes() + (frozen_ ? frozen_->cells.bytes() : 0) +
-         residence_.size() * residence_size;
+         residents_.size() * resident_size;
 }
 
 // Only clean cells go (R5.3), object by object in no particular order: hot objects come back with
 // one range read. Objects that also have dirty cells lose their clean ones and their completeness.
 void Tables::evict() {
-  if (bytes() <= memory_bytes_) {
+  if (bytes() <= limits_.memory_bytes) {
     return;
   }
-  const std::size_t goal = memory_bytes_ - memory_bytes_ / 8;
-  for (auto it = residence_.begin(); it != residence_.end() && bytes() > goal;) {
+  const std::size_t goal = limits_.memory_bytes - limits_.memory_bytes / 8;
+  for (auto it = residents_.begin(); it != residents_.end() && bytes() > goal;) {
     clean_.erase_object(it->first);
-    it = residence_.erase(it);
+    it = residents_.erase(it);
   }
   // What is left over belongs to objects that were never loaded as a whole.
   while (bytes() > goal && !clean_.empty()) {

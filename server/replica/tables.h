@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "crdt/cell.h"
 #include "crdt/cell_key.h"
 #include "crdt/entry.h"
+#include "server/replica/counts.h"
 #include "storage/store.h"
 
 namespace starling::replica {
@@ -32,16 +34,31 @@ struct Marker {
   [[nodiscard]] bool covers(const ObjectKey& object) const;
 };
 
+// A cell of a layer and, for elements and fields, what lay below that layer when it came here. That
+// never changes while the cell is in the layer, except by a marker (see Tables::kill_scope).
+struct LayerCell : CellDelta {
+  LayerCell(CellDelta delta) : CellDelta(std::move(delta)) {}  // NOLINT: it is one
+  Presence was = Presence::unknown;                            // this cell, below (R4.1)
+  Presence twin_was = Presence::unknown;  // of a hash: the field's other half, below
+};
+static_assert(sizeof(LayerCell) == sizeof(CellDelta));
+
 // One generation of cells. In the dirty layers a cell may be partial: an operand on a base that has
 // not been read. In the clean layer every cell is whole and equal to the state on disk.
 class Layer {
  public:
-  using Cells = std::map<CellName, CellDelta>;
+  using Cells = std::map<CellName, LayerCell>;
+  struct Object {
+    Cells cells;
+    Counts change;         // of the dirty layers: sum over the items whose change is known
+    std::size_t open = 0;  // items whose change is not known
+  };
 
-  [[nodiscard]] const CellDelta* find(const CellKey& key) const;
-  [[nodiscard]] CellDelta* find(const CellKey& key);
-  [[nodiscard]] const Cells* object(const ObjectKey& key) const;
-  void put(const CellKey& key, CellDelta delta);
+  [[nodiscard]] const LayerCell* find(const CellKey& key) const;
+  [[nodiscard]] LayerCell* find(const CellKey& key);
+  [[nodiscard]] const Object* object(const ObjectKey& key) const;
+  [[nodiscard]] Object* object(const ObjectKey& key);
+  LayerCell& put(const CellKey& key, CellDelta delta);
   void erase(const CellKey& key);
   void erase_object(const ObjectKey& key);
   // To be called around every change of a cell in place.
@@ -49,20 +66,28 @@ class Layer {
 
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
   [[nodiscard]] bool empty() const { return objects_.empty(); }
-  [[nodiscard]] const std::unordered_map<ObjectKey, Cells, ObjectKeyHash>& objects() const {
+  [[nodiscard]] const std::unordered_map<ObjectKey, Object, ObjectKeyHash>& objects() const {
     return objects_;
   }
 
  private:
-  std::unordered_map<ObjectKey, Cells, ObjectKeyHash> objects_;
+  std::unordered_map<ObjectKey, Object, ObjectKeyHash> objects_;
   std::size_t bytes_ = 0;
 };
+
+// The element or field that a cell of this layer is a part of, as far as the layer tells.
+[[nodiscard]] Item item_of(const Layer::Cells& cells, const CellName& name);
+// What the items of one object in a frozen layer change; asks for the stored base of cells where
+// the layer does not tell.
+using ReadBase = std::function<StoreResult<CellValue>(const CellName&)>;
+[[nodiscard]] StoreResult<Counts> change_of(const Layer::Cells& cells, const ReadBase& base);
 
 [[nodiscard]] std::size_t cell_size(const CellKey& key, const CellDelta& delta);
 
 // What a checkpoint writes: immutable from the freeze on, read by the strand and by the job.
 class FrozenTables {
  public:
+  std::uint64_t position = 0;  // of the log
   Layer cells;
   std::vector<Marker> markers;  // active at the freeze; end with this checkpoint
 };
@@ -73,8 +98,13 @@ class FrozenTables {
 // Runs on: core strand.
 class Tables {
  public:
-  Tables(const Store& store, const OriginTable& origins, std::uint64_t memory_bytes)
-      : store_(store), origins_(origins), memory_bytes_(memory_bytes) {}
+  struct Limits {
+    std::uint64_t memory_bytes = 256u << 20;
+    // An object with more stored rows than this is never loaded as a whole.
+    std::size_t whole_object_rows = 4096;
+  };
+  Tables(const Store& store, const OriginTable& origins, const Limits& limits)
+      : store_(store), origins_(origins), limits_(limits) {}
 
   // -- reading --
   // The whole cell, empty if there is none. The reference is good until the next call.
@@ -84,19 +114,26 @@ class Tables {
   using Visit = std::function<Walk(const CellName&, const CellValue&)>;
   [[nodiscard]] StoreResult<void> for_each(const ObjectKey& object, CellKind first, CellKind last,
                                            const Visit& visit);
+  // How many elements and fields the object has: counted by the checkpoint job at W, and kept up by
+  // every change since (R4.1). Reads what it does not know yet, each dirty cell once.
+  [[nodiscard]] StoreResult<Counts> counts(const ObjectKey& object);
 
   // -- changing --
   void assign(const CellKey& key, Sibling sibling, const VersionVector& context);
   void kill(const CellKey& key, const VersionVector& context);
   void add(const CellKey& key, const TotalPart& part);
   void reset(const CellKey& key, const ObservedTotal& observed, const Dot& reset_dot);
-  void kill_scope(ScopeLevel level, const ObjectKey& scope, const VersionVector& context);
+  // `everything`: the context covers all that was ever applied here, so what it kills need not be
+  // looked at to know that it is gone.
+  void kill_scope(ScopeLevel level, const ObjectKey& scope, const VersionVector& context,
+                  bool everything);
 
   // -- checkpoints --
   [[nodiscard]] bool dirty() const { return !live_.empty() || !markers_.empty(); }
   [[nodiscard]] bool freezing() const { return frozen_ != nullptr; }
-  // The dirty cells become an immutable layer under a new, empty one. Requires !freezing().
-  std::shared_ptr<const FrozenTables> freeze();
+  // The dirty cells become an immutable layer under a new, empty one: all of the log up to
+  // `position`. Requires !freezing().
+  std::shared_ptr<const FrozenTables> freeze(std::uint64_t position);
   // The frozen layer is on disk: it turns into clean cells, or stays dirty if that failed.
   void checkpoint_done(bool ingested);
 
@@ -104,7 +141,7 @@ class Tables {
   void evict();
   // Cells in memory may not grow further until a checkpoint has gone through.
   [[nodiscard]] bool full() const {
-    return bytes() > memory_bytes_ && live_.bytes() > memory_bytes_ / 2;
+    return bytes() > limits_.memory_bytes && live_.bytes() > limits_.memory_bytes / 2;
   }
 
   [[nodiscard]] std::size_t bytes() const;
@@ -113,33 +150,63 @@ class Tables {
   void restore_markers(std::vector<Marker> markers) { markers_ = std::move(markers); }
 
  private:
-  // An object with more stored rows than this is never loaded as a whole.
-  static constexpr std::size_t whole_object_rows = 4096;
-  static constexpr std::size_t in_place_kill_cells = 10'000;  // R3.6
+  // What is known about an object that was loaded.
+  struct Resident {
+    bool complete = false;  // every stored cell is in memory; otherwise it is too large for that
+    // Of everything below the live layer; nullopt until somebody asks. `through` is the number of
+    // the last freeze whose cells are in it.
+    std::optional<Counts> below;
+    std::uint64_t through = 0;
+  };
 
-  enum class Residence : std::uint8_t { complete, large };
-
-  StoreResult<Residence> load(const ObjectKey& object);
-  StoreResult<const CellValue*> read_single(const CellKey& key);
-  [[nodiscard]] StoreResult<CellValue> base(const CellKey& key, std::string_view stored) const;
+  StoreResult<Resident*> load(const ObjectKey& object);
+  // `stored`: the bytes of its row, if the caller has them at hand.
+  StoreResult<const CellValue*> read_single(const CellKey& key,
+                                            const std::string* stored = nullptr);
+  // What lies below the live layer.
+  StoreResult<CellDelta> read_below(const CellKey& key, const std::string* stored);
+  [[nodiscard]] StoreResult<CellValue> base(const CellKey& key, const std::string* stored) const;
+  [[nodiscard]] StoreResult<CellValue> decode(const CellKey& key, std::string_view stored) const;
   void apply_markers(const ObjectKey& object, CellValue& value) const;
+  void apply_later_markers(const ObjectKey& object, CellDelta& cell) const;
   // The live cell to change in place: moved up from a lower layer if it is known there, a fresh
   // partial one otherwise.
-  CellDelta& writable(const CellKey& key);
+  LayerCell& writable(const CellKey& key);
   template <typename Change>
   void change(const CellKey& key, const Change& change);
   void kill_in_memory(const ObjectKey& object, const VersionVector& context);
+  void to_clean(const CellKey& key, const CellDelta& frozen);
+  void back_to_live(const CellKey& key, const CellDelta& frozen);
   [[nodiscard]] bool known_complete(const ObjectKey& object) const;
   StoreResult<void> merge_layers(const ObjectKey& object, CellKind first, CellKind last,
                                  const Visit& visit);
 
+  // -- counting --
+  [[nodiscard]] bool marked(const ObjectKey& object) const;
+  [[nodiscard]] Presence presence_below(const CellKey& key) const;  // as far as memory tells
+  // Around every change of the live layer: takes the item's part out of the sums, puts it in.
+  void uncount(const CellKey& key);
+  void recount(const CellKey& key);
+  // What lies below the live cells of an object has changed: registers there are gone, or nothing
+  // is known.
+  enum class Below : std::uint8_t { killed, unknown };
+  void rebase(const ObjectKey& object, Below below);
+  void below_was_killed(const ObjectKey& object, bool everything);
+  void fold_frozen(const ObjectKey& object, Resident& resident);
+  StoreResult<void> know_live(const ObjectKey& object);
+  StoreResult<void> know_below(const ObjectKey& object, Resident& resident);
+  StoreResult<Presence> stored_below(const CellKey& key);
+  StoreResult<std::optional<Counts>> stored_counts(const ObjectKey& object);
+  StoreResult<Counts> walk_counts(const ObjectKey& object);
+
   const Store& store_;
   const OriginTable& origins_;
-  std::uint64_t memory_bytes_;
+  Limits limits_;
   Layer live_;
   std::shared_ptr<FrozenTables> frozen_;
   Layer clean_;
-  std::unordered_map<ObjectKey, Residence, ObjectKeyHash> residence_;
+  std::unordered_map<ObjectKey, Resident, ObjectKeyHash> residents_;
+  std::uint64_t freezes_ = 0;
   std::vector<Marker> markers_;
   CellValue scratch_;
 };

@@ -114,29 +114,74 @@ void Transaction::emit(const CellKey& key, Change change) {
   ops_.push_back({key, std::move(change)});
 }
 
-void Transaction::assign(const CellKey& key, std::string bytes) {
-  // Blind: the new value does not depend on the old one, so nothing is read.
+StoreResult<Counts> Transaction::counts(const ObjectKey& object) {
+  StoreResult<Counts> counts;
+  if (!killed_.contains(object)) {
+    counts = tables_.counts(object);
+  }
+  if (const auto change = changes_.find(object); counts && change != changes_.end()) {
+    *counts += change->second;
+  }
+  return counts;
+}
+
+StoreResult<void> Transaction::put(const CellKey& key, CellValue value) {
+  if (is_counted(key.cell.kind)) {
+    Item item;
+    item.kind =
+        key.cell.kind == CellKind::set_element ? CellKind::set_element : CellKind::hash_field;
+    const bool totals = key.cell.kind == CellKind::hash_totals;
+    const auto before = read(key);
+    if (!before) {
+      return std::unexpected(before.error());
+    }
+    (totals ? item.totals_was : item.base_was) = presence_of(**before);
+    (totals ? item.totals_now : item.base_now) = presence_of(value);
+    item.totals_touched = totals;
+    if (item.kind == CellKind::hash_field) {
+      const auto twin = read({key.object, twin_of(key.cell)});
+      if (!twin) {
+        return std::unexpected(twin.error());
+      }
+      (totals ? item.base_was : item.totals_was) = presence_of(**twin);
+      (totals ? item.base_now : item.totals_now) = presence_of(**twin);
+    }
+    changes_[key.object] += *item.change();
+  }
+  overlay_[key.object].insert_or_assign(key.cell, std::move(value));
+  return {};
+}
+
+StoreResult<void> Transaction::assign(const CellKey& key, std::string bytes) {
   Sibling sibling{next_dot(), has_payload(key.cell.kind) ? hlc_ : 0, bytes};
   DottedCell value;
   value.assign(std::move(sibling));
-  overlay_[key.object].insert_or_assign(key.cell, std::move(value));
+  if (auto done = put(key, std::move(value)); !done) {
+    return done;
+  }
   emit(key, Assign{std::move(bytes)});
+  return {};
 }
 
-void Transaction::remove(const CellKey& key) {
-  overlay_[key.object].insert_or_assign(key.cell, empty_cell(key.cell.kind));
+StoreResult<void> Transaction::remove(const CellKey& key) {
+  if (auto done = put(key, empty_cell(key.cell.kind)); !done) {
+    return done;
+  }
   emit(key, Remove{});
+  return {};
 }
 
 StoreResult<void> Transaction::increment(const CellKey& key, const Total& delta) {
-  auto value = overlaid(key);
-  if (!value) {
-    return std::unexpected(value.error());
+  const auto seen = read(key);
+  if (!seen) {
+    return std::unexpected(seen.error());
   }
-  auto& totals = std::get<OriginTotals>(**value);
-  const Dot dot = next_dot();
-  const TotalPart part = totals.increment(origin_, dot.n, delta);
+  OriginTotals totals = std::get<OriginTotals>(**seen);
+  const TotalPart part = totals.increment(origin_, next_dot().n, delta);
   totals.join(part);
+  if (auto done = put(key, std::move(totals)); !done) {
+    return done;
+  }
   emit(key, Increment{part.life, part.total, delta});
   return {};
 }
@@ -146,17 +191,16 @@ StoreResult<void> Transaction::reset(const CellKey& key) {
   if (!seen) {
     return std::unexpected(seen.error());
   }
-  auto observed = std::get<OriginTotals>(**seen).observed();
+  OriginTotals totals = std::get<OriginTotals>(**seen);
+  auto observed = totals.observed();
   if (observed.empty()) {
     return {};
   }
-  auto value = overlaid(key);
-  if (!value) {
-    return std::unexpected(value.error());
-  }
-  const Dot dot = next_dot();
   for (const ObservedTotal& total : observed) {
-    std::get<OriginTotals>(**value).reset(total, dot);
+    totals.reset(total, next_dot());
+  }
+  if (auto done = put(key, std::move(totals)); !done) {
+    return done;
   }
   emit(key, Reset{std::move(observed)});
   return {};
@@ -190,6 +234,7 @@ StoreResult<void> Transaction::kill(const ObjectKey& object) {
       return done;
     }
   }
+  changes_[object] = {};  // nothing of it is left
   return {};
 }
 

@@ -25,9 +25,13 @@ class Transaction {
   [[nodiscard]] StoreResult<const CellValue*> read(const CellKey& key);
   [[nodiscard]] StoreResult<void> for_each(const ObjectKey& object, CellKind first, CellKind last,
                                            const Tables::Visit& visit);
+  // How many elements and fields the object has, this entry's changes included.
+  [[nodiscard]] StoreResult<Counts> counts(const ObjectKey& object);
 
-  void assign(const CellKey& key, std::string bytes);
-  void remove(const CellKey& key);
+  // Elements and fields are counted, so these two read what was there; other cells are written
+  // without a look.
+  StoreResult<void> assign(const CellKey& key, std::string bytes);
+  StoreResult<void> remove(const CellKey& key);
   // Adds to this origin's total. The cell must have been read without error before.
   StoreResult<void> increment(const CellKey& key, const Total& delta);
   // Takes away what this replica sees of the cell; nothing if it sees nothing.
@@ -43,6 +47,8 @@ class Transaction {
   // What this op had seen: V before the entry, and the ops before it in the entry (R1.3).
   Dot next_dot();
   StoreResult<CellValue*> overlaid(const CellKey& key);
+  // Puts the new value of a cell over what is below, and counts what that changes.
+  StoreResult<void> put(const CellKey& key, CellValue value);
   void emit(const CellKey& key, Change change);
 
   Tables& tables_;
@@ -54,6 +60,8 @@ class Transaction {
   std::size_t bytes_ = 0;
   std::unordered_map<ObjectKey, std::map<CellName, CellValue>, ObjectKeyHash> overlay_;
   std::unordered_map<ObjectKey, VersionVector, ObjectKeyHash> killed_;
+  // Over the counts of the tables; over nothing, once the object was killed.
+  std::unordered_map<ObjectKey, Counts, ObjectKeyHash> changes_;
 };
 
 }  // namespace starling::replica

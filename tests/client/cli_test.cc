@@ -103,6 +103,8 @@ TEST_CASE("every data command builds what the protocol says") {
   CHECK(built({"mv", "m"})[0].code == CommandCode::mv_get);
   CHECK(built({"mv", "m", "v"})[0] == Command{CommandCode::mv_set, 0, "m", {"v"}, 0});
   CHECK(built({"set-has", "s", "e"})[0] == Command{CommandCode::set_has, 0, "s", {"e"}, 0});
+  CHECK(built({"set-size", "s"})[0] == Command{CommandCode::set_size, 0, "s", {}, 0});
+  CHECK(built({"hash-size", "h"})[0] == Command{CommandCode::hash_size, 0, "h", {}, 0});
 }
 
 TEST_CASE("mistakes are named, and what was meant is suggested") {

@@ -27,6 +27,8 @@ TEST_CASE("every handle sends its command and gives its answer as a type") {
   CHECK(client.set("s").add({"a", "b"}) == 1);
   CHECK(client.set("s").has("a") == true);
   CHECK(client.set("s").members() == std::vector<std::string>{"one", "two"});
+  CHECK(client.set("s").size() == 1);
+  CHECK(client.hash("h").size() == 1);
   CHECK(client.hash("h").set("f", "v") == true);
   CHECK(client.hash("h").all() == Fields{{"one", "two"}});
   CHECK(client.flag("f").enable().has_value());
@@ -35,10 +37,12 @@ TEST_CASE("every handle sends its command and gives its answer as a type") {
   CHECK(client.connected_to() == "fake-1");
 
   const auto requests = server.requests();
-  REQUIRE(requests.size() == 11);
+  REQUIRE(requests.size() == 13);
   CHECK(requests[0].commands[0] == wire::Command{wire::CommandCode::set, 0, "k", {"v"}, 0});
   CHECK(requests[2].commands[0] == wire::Command{wire::CommandCode::incr, 0, "c", {}, -7});
-  CHECK(requests[6].commands[0] ==
+  CHECK(requests[6].commands[0] == wire::Command{wire::CommandCode::set_size, 0, "s", {}, 0});
+  CHECK(requests[7].commands[0] == wire::Command{wire::CommandCode::hash_size, 0, "h", {}, 0});
+  CHECK(requests[8].commands[0] ==
         wire::Command{wire::CommandCode::hash_set, 0, "h", {"f", "v"}, 0});
 }
 

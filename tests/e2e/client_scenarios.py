@@ -172,7 +172,7 @@ def scenario_completion(lab):
         return set(done.stdout.split())
 
     check_equal(completed("ge"), {"get"}, "a command")
-    check_equal(completed("-n", "h:1", "set-"), {"set-add", "set-rem", "set-has", "set-members"}, "commands")
+    check_equal(completed("-n", "h:1", "set-"), {"set-add", "set-rem", "set-has", "set-members", "set-size"}, "commands")
     check_equal(completed("import", "--ses"), {"--session"}, "an option")
     check_equal(completed("get", "k", "-o", ""), {"text", "json"}, "values of an option")
     check_equal(completed("flag", "f", "o"), {"on", "off"}, "words")

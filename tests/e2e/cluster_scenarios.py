@@ -22,6 +22,7 @@ def scenario_three_node_tour(lab):
         check_equal(node.ok("get", "greeting"), "hello", f"greeting on {node.name}")
         check_equal(node.ok("get", "visits"), "42", f"visits on {node.name}")
         check_equal(node.ok("set-members", "fruit"), "apple\npear", f"fruit on {node.name}")
+        check_equal(node.ok("set-size", "fruit"), "2", f"how much fruit on {node.name}")
         check_contains(node.ok("why", "greeting"), '"greeting" is "hello", written by a', f"why on {node.name}")
     check_equal(len({node.digest() for node in nodes}), 1, "different digests")
     check_contains(b.ok("status"), "cluster starling", "status")

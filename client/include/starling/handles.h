@@ -94,6 +94,8 @@ class SetHandle : public BasicHandle<Face, SetHandle> {
   auto members() const {
     return this->template call<std::vector<std::string>>(CommandCode::set_members);
   }
+  // How many elements there are; costs the same for any number.
+  auto size() const { return this->template call<std::int64_t>(CommandCode::set_size); }
 };
 
 // Every field is a string or counter of its own.
@@ -126,6 +128,8 @@ class HashHandle : public BasicHandle<Face, HashHandle> {
     return this->template call<std::int64_t>(CommandCode::hash_del, std::move(fields));
   }
   auto all() const { return this->template call<Fields>(CommandCode::hash_get_all); }
+  // How many fields there are; costs the same for any number.
+  auto size() const { return this->template call<std::int64_t>(CommandCode::hash_size); }
 };
 
 // Of a concurrent enable and disable the enable wins.

@@ -1,0 +1,68 @@
+// How many elements a set and how many fields a hash has, without walking them (R4.1).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "crdt/cell.h"
+#include "crdt/cell_key.h"
+
+namespace starling::replica {
+
+// Whether something is visible in a layer or below it.
+enum class Presence : std::uint8_t { unknown, absent, present };
+
+[[nodiscard]] inline Presence presence(bool visible) {
+  return visible ? Presence::present : Presence::absent;
+}
+[[nodiscard]] inline Presence presence_of(const CellValue& value) {
+  return presence(is_present(value));
+}
+// A partial cell shows what it was assigned, whatever its base turns out to be.
+[[nodiscard]] Presence presence_of(const CellDelta& delta);
+
+// The items of one object. Derived from its cells, local, never replicated. As a difference, every
+// number may be negative.
+struct Counts {
+  std::int64_t elements = 0;  // of the set
+  std::int64_t fields = 0;    // of the hash: those with a register, with totals, or with both
+  std::int64_t totals = 0;    // fields with totals: what is left when a kill takes the registers
+
+  [[nodiscard]] bool zero() const { return *this == Counts{}; }
+  Counts& operator+=(const Counts& other);
+  Counts& operator-=(const Counts& other);
+  friend bool operator==(const Counts&, const Counts&) = default;
+};
+
+// Elements and fields are counted; all other kinds have one cell per object.
+[[nodiscard]] bool is_counted(CellKind kind);
+// The other half of a hash field: its totals or its register.
+[[nodiscard]] CellName twin_of(const CellName& name);
+
+// One element or field, as two halves: the register (or the element itself) and the totals.
+struct Item {
+  CellKind kind = CellKind::set_element;  // hash_field for both halves of a field
+  Presence base_was = Presence::absent;
+  Presence base_now = Presence::absent;
+  Presence totals_was = Presence::absent;
+  Presence totals_now = Presence::absent;
+  bool totals_touched = false;  // otherwise they are what they were, known or not
+
+  // What its change does to the counts of its object; nullopt while that cannot be told.
+  [[nodiscard]] std::optional<Counts> change() const;
+};
+
+// The row of an object that has items; an object without a row has none.
+[[nodiscard]] std::string counts_key(std::string_view object_prefix);
+[[nodiscard]] std::string counts_end();
+[[nodiscard]] std::string encode_counts(const Counts& counts);
+[[nodiscard]] std::optional<Counts> decode_counts(std::string_view bytes);
+
+// Derived rows are trusted iff the state says that they were written by this version of the rules
+// above; otherwise the next checkpoint derives all of them anew.
+[[nodiscard]] std::string derived_version_key();
+inline constexpr std::string_view derived_version{"\0", 1};
+
+}  // namespace starling::replica

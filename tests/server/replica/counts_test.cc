@@ -1,0 +1,414 @@
+// How many elements and fields there are, known without walking them (R4.1).
+#include "server/replica/counts.h"
+
+#include <map>
+#include <random>
+#include <set>
+
+#include "crdt/aw_set.h"
+#include "tests/server/replica/test_group.h"
+
+namespace starling::test {
+namespace {
+
+using replica::Counts;
+
+// Objects of more than 8 rows are never loaded whole, so every path is met with a few cells.
+Group::Limits small_objects(std::uint64_t memory_bytes = 1u << 30) {
+  return {.tables = {.memory_bytes = memory_bytes, .whole_object_rows = 8}};
+}
+
+Command add(const std::string& key, std::vector<std::string> elements) {
+  return command(CommandCode::set_add, key, std::move(elements));
+}
+Command remove(const std::string& key, std::vector<std::string> elements) {
+  return command(CommandCode::set_remove, key, std::move(elements));
+}
+Command hset(const std::string& key, const std::string& field) {
+  return command(CommandCode::hash_set, key, {field, "1"});
+}
+Command hdel(const std::string& key, const std::string& field) {
+  return command(CommandCode::hash_del, key, {field});
+}
+Command hincr(const std::string& key, const std::string& field) {
+  return command(CommandCode::hash_incr, key, {field}, 1);
+}
+Command del(const std::string& key) { return command(CommandCode::del, key); }
+Command set_size(const std::string& key) { return command(CommandCode::set_size, key); }
+Command hash_size(const std::string& key) { return command(CommandCode::hash_size, key); }
+
+std::vector<std::string> names(int from, int to) {
+  std::vector<std::string> names;
+  for (int i = from; i < to; ++i) {
+    names.push_back("e" + std::to_string(i));
+  }
+  return names;
+}
+
+// What is stored, counted cell by cell, and what the derived rows say.
+std::map<std::string, Counts> counted(Store& store) {
+  const auto cut = store.cut();
+  OriginTable origins;
+  if (const auto bytes = *cut->get(replica::checkpoint_key())) {
+    const auto row = replica::CheckpointRow::decode(*bytes);
+    REQUIRE(row);
+    for (const Origin& origin : row->origins) {
+      origins.intern(origin);
+    }
+  }
+  std::map<std::string, Counts> counts;
+  std::map<std::string, std::set<std::string>> fields;
+  const auto rows = cut->scan({}, meta_prefix);
+  for (; rows->valid(); rows->next()) {
+    const CellKey key = *decode_cell_key(rows->key());
+    if (!is_present(*decode_stored(key.cell.kind, rows->value(), origins))) {
+      continue;
+    }
+    const std::string object = encode_object_prefix(0, key.object);
+    counts[object].elements += key.cell.kind == CellKind::set_element ? 1 : 0;
+    counts[object].totals += key.cell.kind == CellKind::hash_totals ? 1 : 0;
+    if (object_type(key.cell.kind) == ObjectType::hash) {
+      fields[object].insert(key.cell.subkey);
+      counts[object].fields = static_cast<std::int64_t>(fields[object].size());
+    }
+  }
+  std::erase_if(counts, [](const auto& object) { return object.second.zero(); });
+  return counts;
+}
+
+std::map<std::string, Counts> derived_rows(Store& store) {
+  std::map<std::string, Counts> rows;
+  const std::string from = replica::counts_key({});
+  const auto found = store.cut();
+  const auto it = found->scan(from, replica::counts_end());
+  for (; it->valid(); it->next()) {
+    rows[std::string(it->key().substr(from.size()))] = *replica::decode_counts(it->value());
+  }
+  return rows;
+}
+
+}  // namespace
+}  // namespace starling::test
+
+namespace doctest {
+template <>
+struct StringMaker<std::map<std::string, starling::replica::Counts>> {
+  static String convert(const std::map<std::string, starling::replica::Counts>& counts) {
+    std::string text;
+    for (const auto& [object, c] : counts) {
+      text += object.substr(6) + ": " + std::to_string(c.elements) + " elements, " +
+              std::to_string(c.fields) + " fields, " + std::to_string(c.totals) + " totals; ";
+    }
+    return String(text.c_str());
+  }
+};
+}  // namespace doctest
+
+namespace starling::test {
+namespace {
+
+TEST_CASE("a set has as many elements as were added and not removed") {
+  TestGroup a(1);
+  CHECK(a.number(set_size("s")) == 0);
+  a.run(add("s", {"x", "y", "y", "z"}));
+  CHECK(a.number(set_size("s")) == 3);
+  a.run(remove("s", {"y", "nobody"}));
+  CHECK(a.number(set_size("s")) == 2);
+  a.run(add("s", {"x"}));
+  CHECK(a.number(set_size("s")) == 2);
+}
+
+TEST_CASE("a field is one field, whether it is a register, a sum, or both") {
+  TestGroup a(1);
+  a.run(hset("h", "register"));
+  a.run(hincr("h", "sum"));
+  CHECK(a.number(hash_size("h")) == 2);
+  a.run(command(CommandCode::hash_set, "h", {"both", "1"}));
+  a.run(hincr("h", "both"));
+  CHECK(a.number(hash_size("h")) == 3);
+  a.run(hset("h", "sum"));
+  CHECK(a.number(hash_size("h")) == 3);
+  for (const char* field : {"register", "sum", "both"}) {
+    a.run(hdel("h", field));
+  }
+  CHECK(a.number(hash_size("h")) == 0);
+  CHECK(a.text(command(CommandCode::type, "h")) == "none");
+}
+
+TEST_CASE("sizes are of the type that readers see") {
+  TestGroup a(1);
+  a.run(hset("h", "f"));
+  CHECK(a.refusal(set_size("h")) == wire::ErrorCode::wrong_type);
+  a.run(command(CommandCode::set, "text", {"v"}));
+  CHECK(a.refusal(hash_size("text")) == wire::ErrorCode::wrong_type);
+}
+
+TEST_CASE("later commands of one entry count what earlier ones did") {
+  TestGroup a(1);
+  const auto results =
+      a.run({add("s", {"x", "y"}), set_size("s"), remove("s", {"x"}), set_size("s"), del("s"),
+             set_size("s"), add("s", {"z"}), set_size("s"), hincr("h", "f"), hset("h", "f"),
+             hash_size("h"), del("h"), hash_size("h"), hincr("h", "g"), hash_size("h")});
+  const auto number = [&](std::size_t i) { return std::get<std::int64_t>(results[i]); };
+  CHECK(number(1) == 2);
+  CHECK(number(3) == 1);
+  CHECK(number(5) == 0);
+  CHECK(number(7) == 1);
+  CHECK(number(10) == 1);
+  CHECK(number(12) == 0);
+  CHECK(number(14) == 1);
+  CHECK(a.number(set_size("s")) == 1);
+  CHECK(a.number(hash_size("h")) == 1);
+}
+
+TEST_CASE("the count of a large set is read, not walked") {
+  TestGroup a(1, small_objects());
+  a.run(add("s", names(0, 1000)));
+  a.checkpoint();
+  a.restart();
+  CHECK(a.number(set_size("s")) == 1000);
+  a.store().reads = 0;
+  a.run(add("s", names(990, 1010)));
+  CHECK(a.number(set_size("s")) == 1010);
+  CHECK(a.store().reads <= 40);
+}
+
+TEST_CASE("a delete of a large set leaves zero, at once and without a look at its elements") {
+  TestGroup a(1, small_objects());
+  a.run(add("s", names(0, 1000)));
+  a.checkpoint();
+  a.restart();
+  CHECK(a.number(set_size("s")) == 1000);
+  a.store().reads = 0;
+  a.run(del("s"));
+  CHECK(a.number(set_size("s")) == 0);
+  a.run(add("s", {"new"}));
+  CHECK(a.number(set_size("s")) == 1);
+  CHECK(a.store().reads <= 20);
+  CHECK(a->tables().markers().size() == 1);
+  a.checkpoint();
+  CHECK(a.number(set_size("s")) == 1);
+  CHECK(derived_rows(a.store()) == counted(a.store()));
+}
+
+TEST_CASE("a delete elsewhere takes what it had seen, and the rest still counts") {
+  TestGroup a(1, small_objects());
+  TestGroup b(2, small_objects());
+  a.run(add("s", names(0, 100)));
+  b.pull_from(a);
+  b.run(add("s", names(100, 150)));
+  b.checkpoint();
+  a.run(del("s"));
+  b.restart();  // so that b holds nothing of the set in memory
+  b.pull_from(a);
+  CHECK(b.number(set_size("s")) == 50);
+  b.checkpoint();
+  CHECK(b.number(set_size("s")) == 50);
+  CHECK(derived_rows(b.store()) == counted(b.store()));
+}
+
+TEST_CASE("an ingested checkpoint that the strand has not heard of is not counted twice") {
+  TestGroup a(1, small_objects());
+  a.run(add("s", names(0, 100)));
+  a.checkpoint();
+  a.restart();
+  TestGroup b(2, small_objects());
+  b.pull_from(a);
+  b.run(add("s", names(100, 120)));
+  a.pull_from(b);  // cold at a: pending operands
+  a.freeze();
+  a.write();
+  CHECK(a.number(set_size("s")) == 120);
+  a.told();
+  CHECK(a.number(set_size("s")) == 120);
+}
+
+TEST_CASE(
+    "a delete that arrives while a checkpoint is being written counts the frozen cells once") {
+  TestGroup a(1, small_objects());
+  TestGroup b(2, small_objects());
+  a.run(add("s", names(0, 100)));
+  b.pull_from(a);
+  b.checkpoint();
+  b.restart();
+  a.run(add("s", names(100, 105)));
+  b.pull_from(a);
+  CHECK(b.number(set_size("s")) == 105);
+  b.freeze();
+  a.run(del("s"));
+  b.pull_from(a);
+  a.run(add("s", {"z"}));
+  b.pull_from(a);
+  CHECK(b.number(set_size("s")) == 1);
+  b.write();
+  CHECK(b.number(set_size("s")) == 1);
+  b.told();
+  CHECK(b.number(set_size("s")) == 1);
+}
+
+TEST_CASE("rows of another version are derived anew by the next checkpoint, right until then too") {
+  TestGroup a(1, small_objects());
+  a.run(add("s", names(0, 100)));
+  a.run(hincr("h", "f"));
+  a.checkpoint();
+  {
+    auto writer = *a.store().begin_checkpoint(a.store().state_position());
+    REQUIRE(writer->put(replica::derived_version_key(), "another"));
+    REQUIRE(writer->put(replica::counts_key(encode_object_prefix(0, {0, "nobody"})), "\1\1\1"));
+    REQUIRE(writer->put(replica::counts_key(encode_object_prefix(0, {0, "s"})), "\1\1\1"));
+    REQUIRE(writer->ingest());
+  }
+  a.restart();
+  CHECK(a.number(set_size("s")) == 100);
+  a.run(add("s", {"one more"}));
+  a.checkpoint();
+  CHECK(derived_rows(a.store()) == counted(a.store()));
+  CHECK(*a.store().get(replica::derived_version_key()) == std::string(replica::derived_version));
+  CHECK(a.number(set_size("s")) == 101);
+}
+
+// Two groups, all that can happen to a count, and a brute-force count at any time.
+class History {
+ public:
+  explicit History(std::uint32_t seed) : random_(seed) {}
+
+  void go(int steps) {
+    for (int i = 0; i < steps; ++i) {
+      TestGroup& at = any_group();
+      switch (below(24)) {
+        case 0:
+          any_group().pull_from(any_group());
+          break;
+        case 1:
+        case 2:
+          step_checkpoint(at);
+          break;
+        case 3:
+          if (below(4) == 0) {
+            at.restart();
+          }
+          break;
+        case 4:
+          at->tables().evict();
+          break;
+        case 5:
+        case 6:
+        case 7:
+        case 8:
+          check(at);
+          break;
+        default:
+          at.run(random_commands());
+      }
+    }
+    for (TestGroup& at : groups_) {
+      if (at.writing()) {
+        at.write();
+      }
+      if (at.written()) {
+        at.told();
+      }
+      check(at);
+      at.checkpoint();
+      check_rows(at);
+    }
+  }
+
+ private:
+  int below(int bound) { return std::uniform_int_distribution<int>(0, bound - 1)(random_); }
+  TestGroup& any_group() { return groups_[static_cast<std::size_t>(below(2))]; }
+
+  std::vector<Command> random_commands() {
+    std::vector<Command> commands;
+    for (int n = 1 + below(4); n > 0; --n) {
+      const std::string key = std::to_string(below(2));
+      const std::string name = "e" + std::to_string(below(24));
+      switch (below(16)) {
+        case 0:
+          commands.push_back(del(below(2) == 0 ? "s" + key : "h" + key));
+          break;
+        case 1:
+        case 2:
+        case 3:
+        case 4:
+          commands.push_back(add("s" + key, names(below(24), 24)));
+          break;
+        case 5:
+        case 6:
+        case 7:
+          commands.push_back(remove("s" + key, {name}));
+          break;
+        case 8:
+        case 9:
+        case 10:
+          commands.push_back(hset("h" + key, name));
+          break;
+        case 11:
+        case 12:
+          commands.push_back(hincr("h" + key, "sum" + std::to_string(below(12))));
+          break;
+        case 13:
+          commands.push_back(hset("h" + key, "sum" + std::to_string(below(12))));
+          break;
+        default:
+          commands.push_back(
+              hdel("h" + key, below(2) == 0 ? name : "sum" + std::to_string(below(12))));
+      }
+    }
+    return commands;
+  }
+
+  void step_checkpoint(TestGroup& at) {
+    if (at.written()) {
+      at.told();
+      if (at->tables().freezing()) {
+        FAIL("the checkpoint did not end");
+      }
+    } else if (at.writing()) {
+      at.store().fail_checkpoints = below(4) == 0;
+      at.write();
+      const bool failed = std::exchange(at.store().fail_checkpoints, false);
+      if (!failed) {
+        check_rows(at);
+      }
+    } else {
+      at.freeze();
+    }
+  }
+
+  // In either order: each of the two may load what the other then finds.
+  void check(TestGroup& at) {
+    const std::string key = std::to_string(below(2));
+    const bool set = below(2) == 0;
+    const Command size = set ? set_size("s" + key) : hash_size("h" + key);
+    const Command all =
+        command(set ? CommandCode::set_members : CommandCode::hash_get_all, size.key);
+    const auto walked = [&] {
+      return static_cast<std::int64_t>(at.list(all).size()) / (set ? 1 : 2);
+    };
+    const std::int64_t walked_first = below(2) == 0 ? walked() : -1;
+    const std::int64_t counted = at.number(size);
+    const std::int64_t there = walked();
+    REQUIRE(counted == there);
+    REQUIRE((walked_first == -1 || walked_first == there));
+    REQUIRE((at.text(command(CommandCode::type, size.key)) == "none") == (there == 0));
+  }
+
+  static void check_rows(TestGroup& at) {
+    REQUIRE(derived_rows(at.store()) == counted(at.store()));
+  }
+
+  std::mt19937 random_;
+  TestGroup groups_[2] = {TestGroup(1, small_objects(12'000)), TestGroup(2, small_objects())};
+};
+
+TEST_CASE("counts are exact after any history") {
+  const std::uint32_t first = 1;
+  for (std::uint32_t seed = first; seed < first + 150; ++seed) {
+    CAPTURE(seed);
+    History(seed).go(400);
+  }
+}
+
+}  // namespace
+}  // namespace starling::test

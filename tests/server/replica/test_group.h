@@ -1,0 +1,184 @@
+// One group over a memory store, driven by hand: commands, ticks, checkpoints, restarts, and runs
+// carried to other groups.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "crdt/varint.h"
+#include "server/replica/checkpoint.h"
+#include "server/replica/group.h"
+#include "tests/server/replica/test_store.h"
+
+namespace starling::test {
+
+using replica::CheckpointDone;
+using replica::CheckpointJob;
+using replica::Group;
+using wire::Command;
+using wire::CommandCode;
+using wire::Result;
+
+inline Command command(CommandCode code, std::string key, std::vector<std::string> args = {},
+                       std::int64_t number = 0) {
+  return {code, 0, std::move(key), std::move(args), number};
+}
+
+class TestGroup {
+ public:
+  explicit TestGroup(std::uint64_t node, Group::Limits limits = {})
+      : node_(node), limits_(limits), store_(std::make_unique<TestStore>()) {
+    start();
+  }
+
+  // -- commands --
+
+  // All of them as one entry; its record is written before this returns.
+  std::vector<Result> run(std::vector<Command> commands, std::optional<OpId> op_id = {}) {
+    auto executed = execute(std::move(commands), op_id);
+    REQUIRE_MESSAGE(executed, executed.error().message);
+    return std::move(executed->results);
+  }
+  Result run(const Command& one) { return std::move(run(std::vector<Command>{one}).front()); }
+  std::expected<Group::Executed, wire::Error> execute(std::vector<Command> commands,
+                                                      std::optional<OpId> op_id = {}) {
+    wire::Request request;
+    request.commands = std::move(commands);
+    request.op_id = op_id;
+    auto executed = group_->execute(request, now_ms);
+    tick();
+    return executed;
+  }
+  wire::ErrorCode refusal(const Command& one) {
+    auto executed = execute({one});
+    REQUIRE(!executed);
+    return executed.error().code;
+  }
+  std::int64_t number(const Command& one) { return std::get<std::int64_t>(run(one)); }
+  std::vector<std::string> list(const Command& one) {
+    return std::get<std::vector<std::string>>(run(one));
+  }
+  std::string text(const Command& one) { return std::get<std::string>(run(one)); }
+
+  void tick() {
+    ++now_ms;
+    if (!group_->has_record()) {
+      return;
+    }
+    auto written = group_->take_record();
+    REQUIRE(store_->append(written.position, written.bytes));
+    for (Run& run : written.own) {
+      own_.push_back(std::move(run));
+    }
+  }
+
+  // -- exchange --
+
+  // What this group has written under its present origin, in order.
+  [[nodiscard]] const std::vector<Run>& own() const { return own_; }
+  Group::Admitted admit(Run run) {
+    auto admitted = group_->admit(std::move(run), now_ms);
+    tick();
+    return admitted;
+  }
+  // Everything `other` has that is not here, by way of its log.
+  void pull_from(const TestGroup& other) {
+    for (bool moved = true; moved;) {
+      moved = false;
+      for (const auto& c : other->applied().components()) {
+        const std::uint64_t have = (*this)->applied().at(c.origin);
+        if (have >= c.n) {
+          continue;
+        }
+        const auto found = other->log().read(c.origin, have, c.n, SIZE_MAX);
+        REQUIRE(found);
+        for (const Run& run : found->runs) {
+          moved |= admit(run).entries > 0;
+        }
+      }
+    }
+  }
+
+  // -- checkpoints --
+
+  void freeze() {
+    REQUIRE(!group_->checkpointing());
+    job_ = group_->checkpoint(now_ms);
+  }
+  // The job runs; the group hears of it only by `told`.
+  void write() {
+    const auto synced = store_->sync();
+    REQUIRE(synced);
+    group_->synced(*synced);
+    done_ = job_->run(*store_);
+    job_.reset();
+  }
+  void told() {
+    group_->checkpoint_done(*done_);
+    done_.reset();
+  }
+  CheckpointDone checkpoint() {
+    freeze();
+    write();
+    const CheckpointDone done = *done_;
+    told();
+    return done;
+  }
+  CheckpointDone failed_checkpoint() {
+    store_->fail_checkpoints = true;
+    auto done = checkpoint();
+    store_->fail_checkpoints = false;
+    return done;
+  }
+  [[nodiscard]] bool writing() const { return job_ != nullptr; }
+  [[nodiscard]] bool written() const { return done_.has_value(); }
+
+  // -- life --
+
+  void restart(bool after_power_cut = false) {
+    store_ = store_->restarted(after_power_cut);
+    job_.reset();
+    done_.reset();
+    own_.clear();
+    start();
+  }
+
+  // -- looking --
+
+  Group* operator->() { return group_.get(); }
+  const Group* operator->() const { return group_.get(); }
+  Group& operator*() { return *group_; }
+  TestStore& store() { return *store_; }
+
+  std::uint64_t now_ms = 1'790'000'000'000;
+
+ private:
+  void start() {
+    group_ = std::make_unique<Group>(*store_, limits_);
+    const auto recovered = group_->recover(now_ms);
+    REQUIRE_MESSAGE(recovered, recovered.error().message);
+    Origin self;
+    self.node = node_;
+    self.epoch = ++epoch_;
+    self.nonce = 7;
+    group_->begin(self);
+  }
+
+  std::uint64_t node_;
+  std::uint32_t epoch_ = 0;
+  Group::Limits limits_;
+  std::unique_ptr<TestStore> store_;
+  std::unique_ptr<Group> group_;
+  std::vector<Run> own_;
+  std::unique_ptr<CheckpointJob> job_;
+  std::optional<CheckpointDone> done_;
+};
+
+}  // namespace starling::test
