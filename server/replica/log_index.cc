@@ -89,7 +89,10 @@ StoreResult<LogIndex::Found> LogIndex::read(const Origin& origin, std::uint64_t 
       }
     }
     if (after == before) {
-      return found;  // a hole: somebody else must serve it
+      // Places of truncated records are forgotten, so what is found lies behind a gap (scenario
+      // joiner_below_floor).
+      found.below_floor = found.runs.empty();
+      return found;
     }
   }
   return found;
