@@ -144,7 +144,8 @@ class Replica::Impl {
   std::optional<Replicator> replicator_;
   bool wants_tick_ = true;
   bool stopping_ = false;
-  bool joined_ = false;
+  bool joined_ = false;           // it serves
+  bool joined_for_good_ = false;  // … and so does every later start
   std::uint64_t next_due_us_ = 0;
 
   std::deque<Waiting> waiting_;
@@ -243,6 +244,7 @@ StoreResult<void> Replica::Impl::open(Now now) {
       return put;
     }
   }
+  joined_for_good_ = joined_;
   if (joined_ && !*joined) {
     if (auto put = store_.put_fact(fact_joined, "1"); !put) {
       return put;
@@ -699,15 +701,21 @@ void Replica::Impl::maybe_truncate(Effects& effects) {
 
 // ---------------------------------------------------------------- readiness, status
 
+// A new node serves when it has what its contact had. Its later starts serve at once only if it
+// cannot lose that again: until it is on disk, a power cut takes it back to the beginning, and it
+// has to catch up anew (R5.7, scenario joiner_loses_power).
 void Replica::Impl::update_readiness(Effects& effects) {
-  if (joined_) {
+  const auto& goal = replicator_->join_goal();
+  if (joined_for_good_ || !goal || !goal->leq(group_.applied())) {
     return;
   }
-  const auto& goal = replicator_->join_goal();
-  if (goal && goal->leq(group_.applied())) {
+  if (!joined_) {
     joined_ = true;
-    effects.facts.push_back({std::string(fact_joined), "1"});
     events_.push_back({Severity::info, "caught up with the member it joined: ready"});
+  }
+  if (goal->leq(group_.durable())) {
+    joined_for_good_ = true;
+    effects.facts.push_back({std::string(fact_joined), "1"});
   }
 }
 
