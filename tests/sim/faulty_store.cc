@@ -2,13 +2,14 @@
 
 #include <utility>
 
-#include "crdt/mutants.h"
-
 namespace starling::sim {
 namespace {
 
-std::unexpected<StoreError> crashed() {
+std::unexpected<StoreError> died() {
   return std::unexpected(StoreError{StoreError::Code::io, "the simulated node died here"});
+}
+std::unexpected<StoreError> no_room() {
+  return std::unexpected(StoreError{StoreError::Code::no_space, "no room for the checkpoint"});
 }
 
 }  // namespace
@@ -19,42 +20,33 @@ class FaultyCheckpoint final : public CheckpointWriter {
       : store_(store), writer_(std::move(writer)) {}
 
   StoreResult<void> put(std::string_view key, std::string_view value) override {
-    ++rows_;
-    if (!store_.lives()) {
-      return die();
-    }
-    return writer_->put(key, value);
+    auto room = row();
+    return room ? writer_->put(key, value) : room;
   }
   StoreResult<void> erase(std::string_view key) override {
-    ++rows_;
-    if (!store_.lives()) {
-      return die();
-    }
-    return writer_->erase(key);
+    auto room = row();
+    return room ? writer_->erase(key) : room;
   }
   StoreResult<void> ingest() override {
     if (!store_.lives()) {
-      return crashed();
+      return died();
     }
-    if (store_.fail_checkpoints_) {
-      return std::unexpected(StoreError{StoreError::Code::no_space, "no room for the file"});
-    }
-    auto ingested = writer_->ingest();
-    store_.ingests_ += ingested ? 1 : 0;
-    return ingested;
+    return store_.no_room_ ? no_room() : writer_->ingest();
   }
 
  private:
-  StoreResult<void> die() {
-    if (mutant("checkpoint_torn") && rows_ > 1) {
-      (void)writer_->ingest();
+  StoreResult<void> row() {
+    if (!store_.lives()) {
+      return died();
     }
-    return crashed();
+    if (store_.rows_left_ > 0 && --store_.rows_left_ == 0) {
+      return no_room();
+    }
+    return {};
   }
 
   FaultyStore& store_;
   std::unique_ptr<CheckpointWriter> writer_;
-  std::uint64_t rows_ = 0;
 };
 
 bool FaultyStore::lives() {
@@ -64,35 +56,31 @@ bool FaultyStore::lives() {
   return !dead_;
 }
 
-void FaultyStore::restore(const MemoryStore& backup) {
-  disk_ = backup.clone();
-  synced_ = disk_->bounds().last;
-  revive();
+void FaultyStore::revive() {
+  dead_ = false;
+  fuse_ = 0;
 }
 
 StoreResult<void> FaultyStore::append(std::uint64_t position, std::string_view record) {
-  return lives() ? disk_->append(position, record) : crashed();
+  return lives() ? disk_.append(position, record) : died();
 }
 
 StoreResult<std::uint64_t> FaultyStore::sync() {
   if (!lives()) {
-    return crashed();
+    return died();
   }
-  auto position = disk_->sync();
+  auto position = disk_.sync();
   synced_ = position ? *position : synced_;
   return position;
 }
 
 StoreResult<void> FaultyStore::truncate(std::uint64_t first_kept) {
-  return lives() ? disk_->truncate(first_kept) : crashed();
+  return lives() ? disk_.truncate(first_kept) : died();
 }
 
 StoreResult<std::unique_ptr<CheckpointWriter>> FaultyStore::begin_checkpoint(
     std::uint64_t position) {
-  if (dead_) {
-    return crashed();
-  }
-  auto writer = disk_->begin_checkpoint(position);
+  auto writer = disk_.begin_checkpoint(position);
   if (!writer) {
     return writer;
   }
@@ -100,7 +88,7 @@ StoreResult<std::unique_ptr<CheckpointWriter>> FaultyStore::begin_checkpoint(
 }
 
 StoreResult<void> FaultyStore::put_fact(std::string_view name, std::string_view value) {
-  return lives() ? disk_->put_fact(name, value) : crashed();
+  return lives() ? disk_.put_fact(name, value) : died();
 }
 
 }  // namespace starling::sim

@@ -1,9 +1,14 @@
 #include "tests/sim/mutants.h"
 
+#include <algorithm>
 #include <array>
-#include <string>
+#include <cstdio>
+#include <vector>
 
 #include "crdt/mutants.h"
+#include "tests/sim/scenarios.h"
+#include "tests/sim/seed.h"
+#include "tests/sim/workers.h"
 
 namespace starling {
 namespace sim {
@@ -37,10 +42,102 @@ constexpr std::array all = {
 
 std::string active;  // one run has one mutant; set before its cluster exists
 
+std::string sentence(const Violation& violation) {
+  return "[" + violation.rule + "] " + violation.sentence;
+}
+
+// Prints "where|sentence" if something complains.
+void try_to_kill(const Mutant& mutant, std::FILE* out) {
+  switch_on(mutant.name);
+  if (const Scenario* scenario = find_scenario(mutant.scenario)) {
+    if (const auto result = run_scenario(*scenario, false); result.violation) {
+      std::fprintf(out, "scenario %s|%s\n", std::string(scenario->name).c_str(),
+                   sentence(*result.violation).c_str());
+    }
+    return;
+  }
+  for (std::uint64_t seed = 1; seed <= mutant.seeds; ++seed) {
+    if (const auto result = run_seed({.seed = seed}); result.violation) {
+      std::fprintf(out, "seed %s of %s|%s\n", std::to_string(seed).c_str(),
+                   std::to_string(mutant.seeds).c_str(), sentence(*result.violation).c_str());
+      return;
+    }
+  }
+}
+
+// The same seeds and scenarios without a mistake: prints a line for every complaint.
+void try_without(std::uint64_t part, std::uint64_t parts, std::uint64_t seeds, std::FILE* out) {
+  switch_on({});
+  for (std::uint64_t seed = 1 + part; seed <= seeds; seed += parts) {
+    if (const auto result = run_seed({.seed = seed}); result.violation) {
+      std::fprintf(out, "seed %s: %s\n", std::to_string(seed).c_str(),
+                   sentence(*result.violation).c_str());
+    }
+  }
+  for (const Scenario& scenario : part == 0 ? scenarios() : std::span<const Scenario>()) {
+    if (const auto result = run_scenario(scenario, false); result.violation) {
+      std::fprintf(out, "scenario %s: %s\n", std::string(scenario.name).c_str(),
+                   sentence(*result.violation).c_str());
+    }
+  }
+}
+
+bool shipping_code_passes(std::uint64_t seeds, std::uint64_t jobs) {
+  bool passes = true;
+  const auto reports = run_in_processes(
+      jobs, jobs, [&](std::size_t part, std::FILE* out) { try_without(part, jobs, seeds, out); });
+  for (const WorkerReport& report : reports) {
+    passes = passes && report.lines.empty() && report.signal == 0;
+    for (const std::string& line : report.lines) {
+      std::printf("without a mistake, %s\n", line.c_str());
+    }
+  }
+  return passes;
+}
+
+// A crash is no kill: a checker has to say what is wrong.
+bool print_fate(const Mutant& mutant, const WorkerReport& report) {
+  const std::string name(mutant.name);
+  if (!report.lines.empty()) {
+    const std::string& line = report.lines.front();
+    const std::size_t bar = line.find('|');
+    std::printf("%-21s dies by %s: %s\n", name.c_str(), line.substr(0, bar).c_str(),
+                line.substr(bar + 1).c_str());
+    return true;
+  }
+  std::printf("%-21s SURVIVES %s%s\n", name.c_str(),
+              mutant.scenario.empty() ? (std::to_string(mutant.seeds) + " seeds").c_str()
+                                      : ("scenario " + std::string(mutant.scenario)).c_str(),
+              report.signal != 0 ? ": it crashed, and no checker spoke" : "");
+  return false;
+}
+
 }  // namespace
 
 std::span<const Mutant> mutants() { return all; }
 void switch_on(std::string_view name) { active = name; }
+
+bool hunt_mutants(std::string_view only, std::uint64_t jobs) {
+  std::vector<Mutant> hunted;
+  std::uint64_t seeds = 0;
+  for (const Mutant& mutant : all) {
+    if (only.empty() || mutant.name == only) {
+      hunted.push_back(mutant);
+      seeds = std::max(seeds, mutant.seeds);
+    }
+  }
+  const auto reports = run_in_processes(hunted.size(), jobs, [&](std::size_t part, std::FILE* out) {
+    try_to_kill(hunted[part], out);
+  });
+  std::size_t killed = 0;
+  for (std::size_t i = 0; i < hunted.size(); ++i) {
+    killed += print_fate(hunted[i], reports[i]) ? 1 : 0;
+  }
+  const bool passes = shipping_code_passes(seeds, jobs);
+  std::printf("%zu of %zu mutants die; the shipping code %s the same %s seeds and all scenarios\n",
+              killed, hunted.size(), passes ? "passes" : "FAILS", std::to_string(seeds).c_str());
+  return passes && killed == hunted.size() && killed > 0;
+}
 
 }  // namespace sim
 

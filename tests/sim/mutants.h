@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace starling::sim {
@@ -17,5 +19,9 @@ struct Mutant {
 [[nodiscard]] std::span<const Mutant> mutants();
 // At most one mutant is switched on; an empty name switches it off. Only sim_mutants has any.
 void switch_on(std::string_view name);
+
+// Plants all mistakes, or one, each in a process of its own, and prints how each died. Also the
+// shipping code must pass the same seeds and scenarios. False if a mutant survives, or it does not.
+[[nodiscard]] bool hunt_mutants(std::string_view only, std::uint64_t jobs);
 
 }  // namespace starling::sim

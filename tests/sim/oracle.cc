@@ -44,9 +44,8 @@ bool Oracle::sees(const View& view, EntryId id) const {
 }
 
 bool Oracle::shows(const View& view, const Atom& atom) const {
-  return sees(view, atom.entry) && std::ranges::none_of(atom.taken_by, [&](EntryId taker) {
-           return sees(view, taker);
-         });
+  return sees(view, atom.entry) &&
+         std::ranges::none_of(atom.taken_by, [&](EntryId taker) { return sees(view, taker); });
 }
 
 std::optional<std::string> Oracle::Number::text() const {
@@ -258,8 +257,7 @@ Result Oracle::command(const Command& command, const View& view, bool& wrote) {
     take(key, view, [&](const Atom& atom) { return atom.part == part && atom.sub == sub; });
   };
   const auto take_header = [&](ObjectType of) {
-    take(key, view,
-         [&](const Atom& atom) { return atom.part == Part::header && atom.type == of; });
+    take(key, view, [&](const Atom& atom) { return atom.part == Part::header && atom.type == of; });
   };
   const auto add = [&](const Number& number, Part part, const std::string& sub) -> Result {
     const auto before = number.integer();
@@ -490,25 +488,23 @@ std::vector<std::string> Oracle::keys(std::uint8_t db, const VersionVector& seen
   return keys;
 }
 
-std::optional<std::string> Oracle::risen(const ObjectKey& key, const std::string& bytes,
-                                         const VersionVector& seen) const {
+bool Oracle::risen(const ObjectKey& key, const std::string& bytes,
+                   const VersionVector& seen) const {
   const auto found = by_key_.find(key);
   if (found == by_key_.end()) {
-    return std::nullopt;
+    return false;
   }
   const View view{&seen, no_entry};
-  std::optional<std::string> risen;
+  bool taken = false;
   for (const Atom& atom : found->second) {
-    if ((atom.bytes != bytes && atom.sub != bytes) || !sees(view, atom.entry)) {
-      continue;
+    if ((atom.bytes == bytes || atom.sub == bytes) && sees(view, atom.entry)) {
+      if (shows(view, atom)) {
+        return false;
+      }
+      taken = true;
     }
-    if (shows(view, atom)) {
-      return std::nullopt;
-    }
-    risen = "\"" + bytes + "\" is back in key \"" + key.key +
-            "\", although this node has applied a remove that had seen it";
   }
-  return risen;
+  return taken;
 }
 
 }  // namespace starling::sim

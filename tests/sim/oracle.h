@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -57,8 +58,8 @@ class Oracle {
   // Keys of this database that show something.
   [[nodiscard]] std::vector<std::string> keys(std::uint8_t db, const VersionVector& seen) const;
   // Is `bytes` in this key only because something that was taken away came back (I2)?
-  [[nodiscard]] std::optional<std::string> risen(const ObjectKey& key, const std::string& bytes,
-                                                 const VersionVector& seen) const;
+  [[nodiscard]] bool risen(const ObjectKey& key, const std::string& bytes,
+                           const VersionVector& seen) const;
 
  private:
   enum class Part : std::uint8_t {
@@ -113,7 +114,7 @@ class Oracle {
   void create(const ObjectKey& key, const View& view, const Object& object, ObjectType type);
   void undo();
 
-  std::vector<OracleEntry> entries_;
+  std::deque<OracleEntry> entries_;  // deque: references to entries stay valid
   std::map<ObjectKey, Atoms> by_key_;
   // Of the execution under way, so that a refused one leaves nothing.
   std::vector<ObjectKey> left_;
