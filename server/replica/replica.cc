@@ -262,7 +262,7 @@ Effects Replica::Impl::end_tick(Now now) {
   next_due_us_ = now.monotonic_us + 1'000'000;
   Effects effects;
   retry_waiting(now);
-  if (group_.has_record()) {
+  if (group_.has_record() && !(mutant("reply_before_commit") && !replies_.empty())) {
     auto written = group_.take_record();
     for (Run& own : written.own) {
       replicator_->wrote(std::move(own));
@@ -713,7 +713,7 @@ void Replica::Impl::update_readiness(Effects& effects) {
     joined_ = true;
     events_.push_back({Severity::info, "caught up with the member it joined: ready"});
   }
-  if (goal->leq(group_.durable())) {
+  if (goal->leq(group_.durable()) || mutant("joined_volatile")) {
     joined_for_good_ = true;
     effects.facts.push_back({std::string(fact_joined), "1"});
   }
