@@ -268,7 +268,7 @@ Effects Replica::Impl::end_tick(Now now) {
       replicator_->wrote(std::move(own));
     }
     effects.record = LogWrite{written.position, std::move(written.bytes)};
-    effects.sync_first = config_.sync == SyncMode::always;
+    effects.sync_first = config_.sync == SyncMode::always && !mutant("always_unsynced");
   }
   answer_digest_questions();
   maybe_checkpoint(effects, now);
@@ -337,7 +337,7 @@ std::optional<wire::Error> Replica::Impl::cannot_serve() const {
 }
 
 void Replica::Impl::on(ClientRequest request, Now now) {
-  if (!request.request.token.leq(group_.applied())) {
+  if (!request.request.token.leq(group_.applied()) && !mutant("token_ignored")) {
     // This session has seen more than this node: wait for it, but not for ever.
     if (request.request.deadline_ms == 0) {
       refuse(request, error(wire::ErrorCode::behind,

@@ -16,6 +16,7 @@ namespace starling::sim {
 struct Violation {
   std::string rule;  // as in replication.md: I1, I2, R2.2, …
   std::string sentence;
+  std::string checker;  // the property of the checker that said it; empty: not one of them
 };
 
 class Judge {
@@ -46,7 +47,7 @@ class Judge {
   void finally(std::size_t node, const replica::View& view);
 
   // Properties that are checked elsewhere (by the end of a seed, by a scenario) complain here.
-  void complain(std::string rule, std::string sentence);
+  void complain(std::string rule, std::string sentence, std::string checker = {});
   void checked(std::string_view property) { coverage_.hit("checker " + std::string(property)); }
   [[nodiscard]] const std::optional<Violation>& violation() const { return violation_; }
   [[nodiscard]] History& history() { return history_; }

@@ -21,7 +21,7 @@ struct Mutant {
 void switch_on(std::string_view name);
 
 // Plants all mistakes, or one, each in a process of its own, and prints how each died. Also the
-// shipping code must pass the same seeds and scenarios. False if a mutant survives, or it does not.
+// shipping code must pass the same seeds and scenarios, and every checker must have killed one.
 [[nodiscard]] bool hunt_mutants(std::string_view only, std::uint64_t jobs);
 
 }  // namespace starling::sim

@@ -151,7 +151,17 @@ void early_reply(Stage& stage) {
   stage.expect_value(n0, "a", "1");
 }
 
-// ---------------------------------------------------------------- joining, clocks
+// --sync always, and the machine dies in the instant in which the answer has left.
+void always_means_always(Stage& stage) {
+  const NodeIndex n0 =
+      stage.node([](replica::Config& config) { config.sync = replica::SyncMode::always; });
+  stage.set(n0, "a", "1");
+  stage.cut_power(n0);
+  stage.start(n0);
+  stage.expect_value(n0, "a", "1");
+}
+
+// ---------------------------------------------------------------- joining, clocks, values
 
 // n1 has not even reached the member that it joins.
 void early_joiner(Stage& stage) {
@@ -179,6 +189,21 @@ void clock_ahead(Stage& stage) {
   stage.expect_value(n1, "a", "seen it");
 }
 
+// n0 hears of a remove by somebody who had seen its element.
+void removed_stays_removed(Stage& stage) {
+  const NodeIndex n0 = stage.node();
+  const NodeIndex n1 = stage.node();
+  stage.settle();
+  using enum wire::CommandCode;
+  (void)stage.ask(n0, {set_add, 0, "basket", {"milk", "bread"}, 0});
+  stage.settle();
+  (void)stage.ask(n1, {set_remove, 0, "basket", {"milk"}, 0});
+  stage.settle();
+  const auto left = stage.ask(n0, {set_members, 0, "basket", {}, 0});
+  stage.expect(left == wire::Result(std::vector<std::string>{"bread"}), "I2",
+               "the basket holds something else than bread");
+}
+
 constexpr std::array all = {
     Scenario{"pull_storm", "a pull whose answer cannot be applied is not repeated at once",
              pull_storm},
@@ -191,6 +216,9 @@ constexpr std::array all = {
     Scenario{"state_ahead", "a checkpoint waits for its log", state_ahead},
     Scenario{"torn_checkpoint", "a checkpoint that is cut short never happened", torn_checkpoint},
     Scenario{"early_reply", "an answered write is in the log", early_reply},
+    Scenario{"always_means_always", "--sync always: an answered write survives a power cut",
+             always_means_always},
+    Scenario{"removed_stays_removed", "what was removed stays removed", removed_stays_removed},
     Scenario{"early_joiner", "a new node serves nobody before it has caught up", early_joiner},
     Scenario{"clock_ahead", "nobody's clock is pulled far ahead, and causality still wins",
              clock_ahead},
