@@ -103,7 +103,7 @@ void Clients::attempt(Session& session, std::size_t node, wire::Request request,
 // Sends again what may have been lost: at the same node, as the client library does, and now and
 // then elsewhere.
 void Clients::retry_later(Session& session, std::size_t node, wire::Request request, int tries,
-                          std::shared_ptr<replica::RequestId> sent) {
+                          const std::shared_ptr<replica::RequestId>& sent) {
   const std::uint64_t patience_us = random_.between(1, 4) * second + request.deadline_ms * ms;
   cluster_.after(patience_us, [this, &session, node, request = std::move(request), tries, sent,
                                mine = session.attempt] {

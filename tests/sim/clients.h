@@ -34,7 +34,7 @@ class Clients {
   void act(Session& session);
   void attempt(Session& session, std::size_t node, wire::Request request, int tries);
   void retry_later(Session& session, std::size_t node, wire::Request request, int tries,
-                   std::shared_ptr<replica::RequestId> sent);
+                   const std::shared_ptr<replica::RequestId>& sent);
 
   Cluster& cluster_;
   Random& random_;

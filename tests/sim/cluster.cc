@@ -116,12 +116,12 @@ void Cluster::stop(std::size_t index) {
 }
 
 void Cluster::crash_at_step(std::size_t node, std::uint64_t steps, bool power) {
-  nodes_[node]->crash_fuse = steps;
+  nodes_[node]->crash_fuse.light(steps);
   nodes_[node]->crash_power = power;
 }
 
 void Cluster::keep_alive(std::size_t node) {
-  nodes_[node]->crash_fuse = 0;
+  nodes_[node]->crash_fuse.light(0);
   nodes_[node]->disk.revive();
 }
 
@@ -134,12 +134,20 @@ bool Cluster::lives(Node& node) {
     crash(node, node.crash_power);
     return false;
   }
-  if (node.crash_fuse > 0 && --node.crash_fuse == 0) {
+  if (node.crash_fuse.burns_down()) {
     coverage_.hit("fault crash between two effects");
     crash(node, node.crash_power);
     return false;
   }
   return true;
+}
+
+// A change of the disk may have been the death of its node; other failures are nobody's plan.
+bool Cluster::done(Node& node, const StoreResult<void>& change) {
+  if (!change && !node.disk.dead()) {
+    judge_.complain("R2.4", name(node.index) + ": " + change.error().message);
+  }
+  return lives(node);
 }
 
 void Cluster::crash(Node& node, bool power) {
@@ -148,7 +156,7 @@ void Cluster::crash(Node& node, bool power) {
   const std::uint64_t promise_us = second + 2 * sync_max_us + 50 * ms;
   judge_.crashed(node.index, {power, now_us(), node.config.sync, promise_us});
   node.replica.reset();
-  node.crash_fuse = 0;
+  node.crash_fuse.light(0);
   node.disk.revive();
   if (power) {
     node.disk.cut_power();
@@ -242,8 +250,7 @@ bool Cluster::perform(Node& node, Effects effects) {
 
 bool Cluster::commit(Node& node, const Effects& effects) {
   for (const auto& fact : effects.facts) {
-    (void)node.disk.put_fact(fact.name, fact.value);
-    if (!lives(node)) {
+    if (!done(node, node.disk.put_fact(fact.name, fact.value))) {
       return false;
     }
   }
@@ -252,14 +259,13 @@ bool Cluster::commit(Node& node, const Effects& effects) {
       return false;
     }
     const auto& [position, record] = *effects.record;
-    if (const auto appended = node.disk.append(position, record)) {
+    const auto appended = node.disk.append(position, record);
+    if (appended) {
       node.appended = position;
       trace_.mix(now_us(), node.index, roll_hash(position, record));
       judge_.committed(node.index, *effects.record);
-    } else if (!node.disk.dead()) {
-      judge_.complain("R1.4", name(node.index) + ": " + appended.error().message);
     }
-    if (!lives(node)) {
+    if (!done(node, appended)) {
       return false;
     }
   }
@@ -329,8 +335,7 @@ void Cluster::begin_jobs(Node& node, Effects& effects) {
     judge_.truncating(node.index, below, node.replica->view(now(node)), node.disk);
     later(node, random_.below(20 * ms), [this, &node, below] {
       coverage_.hit("branch log truncated");
-      (void)node.disk.truncate(below);
-      (void)lives(node);
+      done(node, node.disk.truncate(below));
     });
   }
 }
@@ -395,7 +400,7 @@ void Cluster::sync_if_due(Node& node) {
 }
 
 // Log before state (R5.2), then the file, then the word of it: a crash may fall between any two.
-void Cluster::run_checkpoint(Node& node, std::shared_ptr<const replica::CheckpointJob> job) {
+void Cluster::run_checkpoint(Node& node, const std::shared_ptr<const replica::CheckpointJob>& job) {
   const std::uint64_t takes_us = node.checkpoint_us.value_or(random_.below(checkpoint_max_us + 1));
   later(node, random_.below(takes_us / 4 + 1), [this, &node, job, takes_us] {
     if (node.synced < job->position() && !sync(node)) {
@@ -417,7 +422,7 @@ void Cluster::run_checkpoint(Node& node, std::shared_ptr<const replica::Checkpoi
   });
 }
 
-void Cluster::run_cut_job(Node& node, std::shared_ptr<const replica::CutJob> job) {
+void Cluster::run_cut_job(Node& node, const std::shared_ptr<const replica::CutJob>& job) {
   const std::uint64_t first = random_.below(20 * ms);
   const std::uint64_t then = random_.below(20 * ms);
   later(node, first, [this, &node, job, then] {

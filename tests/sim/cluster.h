@@ -13,6 +13,7 @@
 #include "server/replica/replica.h"
 #include "tests/sim/coverage.h"
 #include "tests/sim/faulty_store.h"
+#include "tests/sim/fuse.h"
 #include "tests/sim/judge.h"
 #include "tests/sim/network.h"
 #include "tests/sim/random.h"
@@ -111,7 +112,7 @@ class Cluster final : private Endpoints {
     std::uint64_t synced = 0;  // as the shell knows it
     std::uint64_t appended = 0;
     std::uint64_t last_sync_us = 0;
-    std::uint64_t crash_fuse = 0;
+    Fuse crash_fuse;
     bool crash_power = false;
     std::optional<std::uint64_t> checkpoint_us;
     bool hold_syncs = false;
@@ -149,11 +150,12 @@ class Cluster final : private Endpoints {
   bool talk(Node& node, const replica::Effects& effects);
   void begin_jobs(Node& node, replica::Effects& effects);
   bool lives(Node& node);  // one more step, unless its fuse has burnt down
+  bool done(Node& node, const StoreResult<void>& change);
   void crash(Node& node, bool power);
   void sync_if_due(Node& node);
   bool sync(Node& node);
-  void run_checkpoint(Node& node, std::shared_ptr<const replica::CheckpointJob> job);
-  void run_cut_job(Node& node, std::shared_ptr<const replica::CutJob> job);
+  void run_checkpoint(Node& node, const std::shared_ptr<const replica::CheckpointJob>& job);
+  void run_cut_job(Node& node, const std::shared_ptr<const replica::CutJob>& job);
   void set_alarm(Node& node, std::uint64_t core_wake_us);
   template <typename What>
   void later(Node& node, std::uint64_t delay_us, What what);  // only if it still lives then

@@ -39,7 +39,7 @@ class FaultyCheckpoint final : public CheckpointWriter {
     if (!store_.lives()) {
       return died();
     }
-    if (store_.rows_left_ > 0 && --store_.rows_left_ == 0) {
+    if (store_.rows_.burns_down()) {
       return no_room();
     }
     return {};
@@ -50,7 +50,7 @@ class FaultyCheckpoint final : public CheckpointWriter {
 };
 
 bool FaultyStore::lives() {
-  if (fuse_ > 0 && --fuse_ == 0) {
+  if (fuse_.burns_down()) {
     dead_ = true;
   }
   return !dead_;
@@ -58,7 +58,7 @@ bool FaultyStore::lives() {
 
 void FaultyStore::revive() {
   dead_ = false;
-  fuse_ = 0;
+  fuse_.light(0);
 }
 
 StoreResult<void> FaultyStore::append(std::uint64_t position, std::string_view record) {

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "storage/memory_store.h"
+#include "tests/sim/fuse.h"
 
 namespace starling::sim {
 
@@ -18,14 +19,14 @@ class FaultyStore final : public Store {
   // -- faults --
   // The `steps`-th change from now is not made, and none after it until `revive`: the node is to be
   // treated as crashed at that very step.
-  void die_in(std::uint64_t steps) { fuse_ = steps; }
+  void die_in(std::uint64_t steps) { fuse_.light(steps); }
   [[nodiscard]] bool dead() const { return dead_; }
   void revive();
   // What was not synced is gone.
   void cut_power() { disk_.crash(); }
   void leave_no_room_for_checkpoints(bool none) { no_room_ = none; }
   // Once, row number `rows` of a checkpoint cannot be written; the next try goes well.
-  void cut_checkpoint_short(std::uint64_t rows) { rows_left_ = rows; }
+  void cut_checkpoint_short(std::uint64_t rows) { rows_.light(rows); }
   void stall_checkpoints(bool stall) { stalled_ = stall; }
   void set_low_on_space(bool low) { disk_.set_low_on_space(low); }
 
@@ -58,8 +59,8 @@ class FaultyStore final : public Store {
   bool lives();
 
   MemoryStore disk_;
-  std::uint64_t fuse_ = 0;       // changes left; 0: none is counted
-  std::uint64_t rows_left_ = 0;  // of a checkpoint; 0: not counted
+  Fuse fuse_;  // changes until it dies
+  Fuse rows_;  // of a checkpoint, until one cannot be written
   bool dead_ = false;
   bool no_room_ = false;
   bool stalled_ = false;

@@ -252,7 +252,7 @@ Result Oracle::command(const Command& command, const View& view, bool& wrote) {
   const Object object = look_again();
   const ObjectType type = object.visible();
   const auto wrong = [&](ObjectType wanted) { return type != ObjectType::none && type != wanted; };
-  const Error wrong_type{ErrorCode::wrong_type, {}};
+  Error wrong_type{ErrorCode::wrong_type, {}};
   const auto take_part = [&](Part part, const std::string& sub) {
     take(key, view, [&](const Atom& atom) { return atom.part == part && atom.sub == sub; });
   };
