@@ -221,6 +221,9 @@ StoreResult<void> Replica::Impl::open(Now now) {
   const std::uint64_t seconds = (std::max(now.unix_ms, epoch_birth_ms) - epoch_birth_ms) / 1000;
   self.epoch = std::max(previous ? previous->epoch + 1 : 1, static_cast<std::uint32_t>(seconds));
   self.nonce = static_cast<std::uint32_t>(mix(config_.random_seed ^ 0x6E6F6E6365ULL) >> 32);
+  if (mutant("no_nonce")) {
+    self.nonce = 0;
+  }
   if (mutant("reuse_dots") && previous) {
     self = *previous;
   }

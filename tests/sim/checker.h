@@ -80,6 +80,7 @@ class Checker {
                           const FaultyStore&) {}
   virtual void crashed(NodeHistory&, const Crash&) {}
   virtual void started(NodeHistory&, const replica::View&, const FaultyStore&) {}  // history: after
+  virtual void restored(NodeHistory&) {}  // from a backup, by an operator
   virtual void looked(NodeHistory&, const replica::View&, const replica::Config&) {}
   // -- finally: all nodes are up, connected and quiet --
   virtual void finally(NodeHistory&, const replica::View&) {}

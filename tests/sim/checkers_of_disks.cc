@@ -205,6 +205,8 @@ class AcknowledgedWrites final : public Checker {
     down_.erase(node.name);
     check(node.name, view.applied, "did not survive a crash that it should survive");
   }
+  // Nobody promised to survive that; what has spread comes back from the others.
+  void restored(NodeHistory& node) override { writes_[node.name].clear(); }
   void finally(NodeHistory& node, const replica::View& view) override {
     for (const auto& [writer, writes] : writes_) {
       check(writer, view.applied, "never reached " + node.name);

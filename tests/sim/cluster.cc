@@ -115,6 +115,12 @@ void Cluster::stop(std::size_t index) {
   });
 }
 
+void Cluster::restore(std::size_t index, std::unique_ptr<MemoryStore> backup) {
+  note(name(index) + " is restored from a backup");
+  nodes_[index]->disk.restore(std::move(backup));
+  judge_.restored(index, nodes_[index]->disk);
+}
+
 void Cluster::crash_at_step(std::size_t node, std::uint64_t steps, bool power) {
   nodes_[node]->crash_fuse.light(steps);
   nodes_[node]->crash_power = power;

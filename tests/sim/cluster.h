@@ -66,6 +66,8 @@ class Cluster final : private Endpoints {
   void delay_checkpoints(std::size_t node, std::uint64_t delay_us) {
     nodes_[node]->checkpoint_us = delay_us;
   }
+  // Somebody puts an older copy of its directory in place of a node that is down.
+  void restore(std::size_t node, std::unique_ptr<MemoryStore> backup);
   void hold_syncs(std::size_t node, bool hold) { nodes_[node]->hold_syncs = hold; }
 
   // At most, of any disk.

@@ -61,26 +61,31 @@ void FaultyStore::revive() {
   fuse_.light(0);
 }
 
+void FaultyStore::restore(std::unique_ptr<MemoryStore> backup) {
+  disk_ = std::move(backup);
+  synced_ = disk_->bounds().last;
+}
+
 StoreResult<void> FaultyStore::append(std::uint64_t position, std::string_view record) {
-  return lives() ? disk_.append(position, record) : died();
+  return lives() ? disk_->append(position, record) : died();
 }
 
 StoreResult<std::uint64_t> FaultyStore::sync() {
   if (!lives()) {
     return died();
   }
-  auto position = disk_.sync();
+  auto position = disk_->sync();
   synced_ = position ? *position : synced_;
   return position;
 }
 
 StoreResult<void> FaultyStore::truncate(std::uint64_t first_kept) {
-  return lives() ? disk_.truncate(first_kept) : died();
+  return lives() ? disk_->truncate(first_kept) : died();
 }
 
 StoreResult<std::unique_ptr<CheckpointWriter>> FaultyStore::begin_checkpoint(
     std::uint64_t position) {
-  auto writer = disk_.begin_checkpoint(position);
+  auto writer = disk_->begin_checkpoint(position);
   if (!writer) {
     return writer;
   }
@@ -88,7 +93,7 @@ StoreResult<std::unique_ptr<CheckpointWriter>> FaultyStore::begin_checkpoint(
 }
 
 StoreResult<void> FaultyStore::put_fact(std::string_view name, std::string_view value) {
-  return lives() ? disk_.put_fact(name, value) : died();
+  return lives() ? disk_->put_fact(name, value) : died();
 }
 
 }  // namespace starling::sim

@@ -23,12 +23,15 @@ class FaultyStore final : public Store {
   [[nodiscard]] bool dead() const { return dead_; }
   void revive();
   // What was not synced is gone.
-  void cut_power() { disk_.crash(); }
+  void cut_power() { disk_->crash(); }
+  // A copy of all files, and a disk that was restored from one.
+  [[nodiscard]] std::unique_ptr<MemoryStore> backup() const { return disk_->clone(); }
+  void restore(std::unique_ptr<MemoryStore> backup);
   void leave_no_room_for_checkpoints(bool none) { no_room_ = none; }
   // Once, row number `rows` of a checkpoint cannot be written; the next try goes well.
   void cut_checkpoint_short(std::uint64_t rows) { rows_.light(rows); }
   void stall_checkpoints(bool stall) { stalled_ = stall; }
-  void set_low_on_space(bool low) { disk_.set_low_on_space(low); }
+  void set_low_on_space(bool low) { disk_->set_low_on_space(low); }
 
   [[nodiscard]] std::uint64_t synced_position() const { return synced_; }
 
@@ -36,29 +39,29 @@ class FaultyStore final : public Store {
   StoreResult<void> append(std::uint64_t position, std::string_view record) override;
   StoreResult<std::uint64_t> sync() override;
   StoreResult<std::optional<std::string>> read_record(std::uint64_t position) const override {
-    return disk_.read_record(position);
+    return disk_->read_record(position);
   }
-  LogBounds bounds() const override { return disk_.bounds(); }
+  LogBounds bounds() const override { return disk_->bounds(); }
   StoreResult<void> truncate(std::uint64_t first_kept) override;
-  std::uint64_t state_position() const override { return disk_.state_position(); }
+  std::uint64_t state_position() const override { return disk_->state_position(); }
   StoreResult<std::optional<std::string>> get(std::string_view key) const override {
-    return disk_.get(key);
+    return disk_->get(key);
   }
-  std::unique_ptr<Cut> cut() const override { return disk_.cut(); }
+  std::unique_ptr<Cut> cut() const override { return disk_->cut(); }
   StoreResult<std::unique_ptr<CheckpointWriter>> begin_checkpoint(std::uint64_t position) override;
   bool checkpoint_stalled() const override { return stalled_; }
   StoreResult<void> put_fact(std::string_view name, std::string_view value) override;
   StoreResult<std::optional<std::string>> get_fact(std::string_view name) const override {
-    return disk_.get_fact(name);
+    return disk_->get_fact(name);
   }
-  bool low_on_space() const override { return disk_.low_on_space(); }
+  bool low_on_space() const override { return disk_->low_on_space(); }
 
  private:
   friend class FaultyCheckpoint;
   // One change is about to be made: false if the node dies here instead.
   bool lives();
 
-  MemoryStore disk_;
+  std::unique_ptr<MemoryStore> disk_ = std::make_unique<MemoryStore>();
   Fuse fuse_;  // changes until it dies
   Fuse rows_;  // of a checkpoint, until one cannot be written
   bool dead_ = false;

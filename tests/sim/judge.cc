@@ -334,6 +334,17 @@ void Judge::crashed(std::size_t index, const Crash& crash) {
   node.asked.clear();
 }
 
+// Only of a node that has never ingested a checkpoint: its history can go back by its log alone.
+void Judge::restored(std::size_t index, const FaultyStore& store) {
+  NodeHistory& node = history_.node(index);
+  if (node.ingested != 0 || store.state_position() != 0) {
+    complain("sim", "only a node without a checkpoint can be restored");
+  }
+  node.synced = store.synced_position();
+  node.applied_at.clear();
+  show([&](Checker& checker) { checker.restored(node); });
+}
+
 void Judge::started(std::size_t index, const FaultyStore& store, const replica::View& view,
                     std::uint64_t now_us) {
   NodeHistory& node = history_.node(index);

@@ -41,6 +41,7 @@ class Judge {
   void truncating(std::size_t node, std::uint64_t first_kept, const replica::View& view,
                   const FaultyStore& store);
   void crashed(std::size_t node, const Crash& crash);
+  void restored(std::size_t node, const FaultyStore& store);
   void started(std::size_t node, const FaultyStore& store, const replica::View& view,
                std::uint64_t now_us);
   void looked(std::size_t node, const replica::View& view, const replica::Config& config);

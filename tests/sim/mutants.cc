@@ -23,6 +23,7 @@ constexpr std::array all = {
     Mutant{"blind_reset", "a reset takes away more than it had seen", "", 50},
     Mutant{"entry_single_dot", "all ops of an entry share its first dot", "", 50},
     Mutant{"reuse_dots", "a restart goes on with the origin before it", "", 50},
+    Mutant{"no_nonce", "nothing random is part of an origin", "restored_backup", 0},
     Mutant{"no_causal", "the gate does not look at dependencies", "", 50},
     Mutant{"deps_behind", "an entry names what is synced, not what is applied", "", 50},
     Mutant{"remove_ignored", "a peer's remove changes nothing", "removed_stays_removed", 0},

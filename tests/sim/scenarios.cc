@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "tests/sim/stage.h"
 
@@ -161,6 +162,27 @@ void always_means_always(Stage& stage) {
   stage.expect_value(n0, "a", "1");
 }
 
+// n0 wrote after its backup was taken, and n1 has what it wrote. Its clock went back as well, so
+// both later starts take the same epoch: the one after the epoch in the backup.
+void restored_backup(Stage& stage) {
+  const NodeIndex n0 = stage.node();
+  const NodeIndex n1 = stage.node();
+  stage.settle();
+  stage.cluster().clock(n0).skew_ms = -60'000;
+  auto backup = stage.cluster().disk(n0).backup();
+  stage.kill(n0);
+  stage.start(n0);
+  stage.set(n0, "a", "after the backup");
+  stage.settle();
+  stage.kill(n0);
+  stage.cluster().restore(n0, std::move(backup));
+  stage.start(n0);
+  stage.set(n0, "b", "after the restore");
+  stage.settle();
+  stage.expect_value(n0, "a", "after the backup");
+  stage.expect_value(n1, "b", "after the restore");
+}
+
 // ---------------------------------------------------------------- joining, clocks, values
 
 // n1 has not even reached the member that it joins.
@@ -218,6 +240,8 @@ constexpr std::array all = {
     Scenario{"early_reply", "an answered write is in the log", early_reply},
     Scenario{"always_means_always", "--sync always: an answered write survives a power cut",
              always_means_always},
+    Scenario{"restored_backup", "a directory that goes back in time uses no dot again",
+             restored_backup},
     Scenario{"removed_stays_removed", "what was removed stays removed", removed_stays_removed},
     Scenario{"early_joiner", "a new node serves nobody before it has caught up", early_joiner},
     Scenario{"clock_ahead", "nobody's clock is pulled far ahead, and causality still wins",
