@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "crdt/hash.h"
+#include "crdt/mutants.h"
 #include "crdt/mv_register.h"
 #include "crdt/string.h"
 #include "server/replica/bytes_json.h"
@@ -299,7 +300,8 @@ CutJobDone CutJob::run(const Store& store) const {
     case CutJobKind::scan:
       done.next_cursor =
           walk_objects(reader, params_.cursor, [&](const ObjectKey& object, const ObjectLines&) {
-            if (object.db == params_.db && object.key.starts_with(params_.prefix)) {
+            if (object.db == params_.db && object.key.starts_with(params_.prefix) &&
+                !(mutant("scan_forgets") && done.items.size() + 1 == params_.limit)) {
               done.items.push_back(object.key);
             }
             return done.items.size() < params_.limit;

@@ -86,7 +86,8 @@ StoreResult<void> Group::recover(std::uint64_t unix_ms) {
   log_end_ = store_.state_position();
   log_.saved(log_end_);
   const LogBounds bounds = store_.bounds();
-  for (std::uint64_t position = log_end_ + 1; position <= bounds.last; ++position) {
+  for (std::uint64_t position = log_end_ + 1;
+       position + (mutant("last_record_skipped") ? 1 : 0) <= bounds.last; ++position) {
     const auto bytes = store_.read_record(position);
     if (!bytes) {
       return std::unexpected(bytes.error());
@@ -175,7 +176,7 @@ std::expected<Group::Executed, wire::Error> Group::execute(const wire::Request& 
   entry.origin = self_;
   entry.first = stream.n + 1;
   entry.hlc = clock_.last();
-  entry.deps = applied_;
+  entry.deps = mutant("deps_behind") ? durable_ : applied_;
   entry.ops = transaction.take_ops();
   if (entry.ops.size() > max_ops_per_entry) {
     return std::unexpected(
@@ -183,7 +184,7 @@ std::expected<Group::Executed, wire::Error> Group::execute(const wire::Request& 
                                                     std::to_string(max_ops_per_entry) +
                                                     " cells at once; split it"});
   }
-  if (request.op_id) {
+  if (request.op_id && !mutant("op_id_lost")) {
     entry.op_id = request.op_id;
     entry.outcome = encode_results(request.commands, executed.results);
   }
@@ -338,6 +339,9 @@ void Group::apply(const Entry& entry) {
       VersionVector killed = context;
       if (remove->context) {
         killed.meet(*remove->context);  // an older view may only shrink what is removed (R3.1)
+      }
+      if (mutant("remove_ignored") && entry.origin != self_) {
+        continue;
       }
       tables_.kill(op.key, killed);
     } else if (const auto* increment = std::get_if<Increment>(&op.change)) {

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "crdt/mutants.h"
+
 namespace starling::replica {
 namespace {
 
@@ -15,7 +17,7 @@ bool HoldBuffer::hold(Run run) {
   if (there != held.end() && there->second.last >= run.last) {
     return true;
   }
-  if (bytes_ + size_of(run) > capacity_) {
+  if (bytes_ + size_of(run) > capacity_ && !mutant("hold_unbounded")) {
     if (held.empty()) {
       runs_.erase(run.origin);
     }

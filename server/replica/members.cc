@@ -1,5 +1,7 @@
 #include "server/replica/members.h"
 
+#include <algorithm>
+
 #include "crdt/varint.h"
 
 namespace starling::replica {
@@ -10,47 +12,34 @@ constexpr std::uint8_t members_version = 0;
 }  // namespace
 
 bool Members::merge(const wire::Member& member) {
-  const auto [it, fresh] = members_.try_emplace(member.node, member);
-  if (fresh) {
-    return true;
-  }
-  if (member.revision <= it->second.revision) {
+  const auto at = std::ranges::lower_bound(members_, member.node, {}, &wire::Member::node);
+  if (at == members_.end() || at->node != member.node) {
+    members_.insert(at, member);
+  } else if (member.revision > at->revision) {
+    *at = member;
+  } else {
     return false;
   }
-  it->second = member;
+  hash_ = roll_hash(0, encode());
   return true;
 }
 
 const wire::Member* Members::find(std::uint64_t node) const {
-  const auto it = members_.find(node);
-  return it == members_.end() ? nullptr : &it->second;
+  const auto at = std::ranges::lower_bound(members_, node, {}, &wire::Member::node);
+  return at == members_.end() || at->node != node ? nullptr : &*at;
 }
 
 const wire::Member* Members::find_name(std::string_view name) const {
-  for (const auto& [node, member] : members_) {
-    if (member.name == name) {
-      return &member;
-    }
-  }
-  return nullptr;
+  const auto at = std::ranges::find(members_, name, &wire::Member::name);
+  return at == members_.end() ? nullptr : &*at;
 }
-
-std::vector<wire::Member> Members::all() const {
-  std::vector<wire::Member> all;
-  for (const auto& [node, member] : members_) {
-    all.push_back(member);
-  }
-  return all;
-}
-
-std::uint64_t Members::hash() const { return roll_hash(0, encode()); }
 
 std::string Members::encode() const {
   std::string out;
   put_u8(out, members_version);
   put_varint(out, members_.size());
-  for (const auto& [node, member] : members_) {
-    put_be(out, node);
+  for (const wire::Member& member : members_) {
+    put_be(out, member.node);
     put_bytes(out, member.name);
     put_bytes(out, member.peer_address);
     put_bytes(out, member.client_address);

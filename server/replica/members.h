@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,16 +20,17 @@ class Members {
   bool merge(const wire::Member& member);
   [[nodiscard]] const wire::Member* find(std::uint64_t node) const;
   [[nodiscard]] const wire::Member* find_name(std::string_view name) const;
-  [[nodiscard]] std::vector<wire::Member> all() const;
+  [[nodiscard]] const std::vector<wire::Member>& all() const { return members_; }
   [[nodiscard]] std::size_t size() const { return members_.size(); }
   // Equal on nodes that know the same facts.
-  [[nodiscard]] std::uint64_t hash() const;
+  [[nodiscard]] std::uint64_t hash() const { return hash_; }
 
   [[nodiscard]] std::string encode() const;
   [[nodiscard]] static std::optional<Members> decode(std::string_view bytes);
 
  private:
-  std::map<std::uint64_t, wire::Member> members_;
+  std::vector<wire::Member> members_;  // by node
+  std::uint64_t hash_ = 0;             // asked for in every tick
 };
 
 }  // namespace starling::replica

@@ -156,7 +156,8 @@ class Replica::Impl {
   std::optional<Replicator> replicator_;
   bool wants_tick_ = true;
   bool stopping_ = false;
-  bool joined_ = false;
+  bool joined_ = false;           // it serves
+  bool joined_for_good_ = false;  // … and so does every later start
   std::uint64_t next_due_us_ = 0;
 
   std::deque<Waiting> waiting_;
@@ -232,6 +233,9 @@ StoreResult<void> Replica::Impl::open(Now now) {
   const std::uint64_t seconds = (std::max(now.unix_ms, epoch_birth_ms) - epoch_birth_ms) / 1000;
   self.epoch = std::max(previous ? previous->epoch + 1 : 1, static_cast<std::uint32_t>(seconds));
   self.nonce = static_cast<std::uint32_t>(mix(config_.random_seed ^ 0x6E6F6E6365ULL) >> 32);
+  if (mutant("no_nonce")) {
+    self.nonce = 0;
+  }
   if (mutant("reuse_dots") && previous) {
     self = *previous;
   }
@@ -255,6 +259,7 @@ StoreResult<void> Replica::Impl::open(Now now) {
       return put;
     }
   }
+  joined_for_good_ = joined_;
   if (joined_ && !*joined) {
     if (auto put = store_.put_fact(fact_joined, "1"); !put) {
       return put;
@@ -272,13 +277,13 @@ Effects Replica::Impl::end_tick(Now now) {
   next_due_us_ = now.monotonic_us + 1'000'000;
   Effects effects;
   retry_waiting(now);
-  if (group_.has_record()) {
+  if (group_.has_record() && !(mutant("reply_before_commit") && !replies_.empty())) {
     auto written = group_.take_record();
     for (Run& own : written.own) {
       replicator_->wrote(std::move(own));
     }
     effects.record = LogWrite{written.position, std::move(written.bytes)};
-    effects.sync_first = config_.sync == SyncMode::always;
+    effects.sync_first = config_.sync == SyncMode::always && !mutant("always_unsynced");
   }
   answer_digest_questions();
   maybe_checkpoint(effects, now);
@@ -347,7 +352,7 @@ std::optional<wire::Error> Replica::Impl::cannot_serve() const {
 }
 
 void Replica::Impl::on(ClientRequest request, Now now) {
-  if (!request.request.token.leq(group_.applied())) {
+  if (!request.request.token.leq(group_.applied()) && !mutant("token_ignored")) {
     // This session has seen more than this node: wait for it, but not for ever.
     if (request.request.deadline_ms == 0) {
       refuse(request, error(wire::ErrorCode::behind,
@@ -711,15 +716,21 @@ void Replica::Impl::maybe_truncate(Effects& effects) {
 
 // ---------------------------------------------------------------- readiness, status
 
+// A new node serves when it has what its contact had. Its later starts serve at once only if it
+// cannot lose that again: until it is on disk, a power cut takes it back to the beginning, and it
+// has to catch up anew (R5.7, scenario joiner_loses_power).
 void Replica::Impl::update_readiness(Effects& effects) {
-  if (joined_) {
+  const auto& goal = replicator_->join_goal();
+  if (joined_for_good_ || !goal || !goal->leq(group_.applied())) {
     return;
   }
-  const auto& goal = replicator_->join_goal();
-  if (goal && goal->leq(group_.applied())) {
+  if (!joined_) {
     joined_ = true;
-    effects.facts.push_back({std::string(fact_joined), "1"});
     events_.push_back({Severity::info, "caught up with the member it joined: ready"});
+  }
+  if (goal->leq(group_.durable()) || mutant("joined_volatile")) {
+    joined_for_good_ = true;
+    effects.facts.push_back({std::string(fact_joined), "1"});
   }
 }
 

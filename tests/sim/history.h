@@ -1,72 +1,90 @@
-// What was really written, and what readers must therefore see: the oracle.
+// What has happened to the cluster so far: who wrote what, who has it in its log, what lies on
+// which disk. Facts only; the checkers judge them.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
-#include "crdt/digest.h"
 #include "crdt/entry.h"
-#include "wire/messages.h"
+#include "server/replica/effects.h"
+#include "tests/sim/oracle.h"
+#include "tests/sim/reference_state.h"
 
 namespace starling::sim {
 
-// The entries of all origins, taken from the log records of the nodes that wrote them, and a
-// specification of every type as a function of the entries a reader has seen. It knows operations
-// and who had seen what (happens-before); it shares no join, no kill and no total with the code
-// under test.
+// An entry as its origin wrote it.
+struct Written {
+  Entry entry;
+  std::string bytes;
+  EntryId id = no_entry;   // the oracle's, once the request behind it is known
+  bool committed = false;  // its origin has it in its log
+
+  [[nodiscard]] Dot first() const { return entry.dot(0); }
+  [[nodiscard]] Dot last() const { return {entry.origin, entry.last()}; }
+};
+
+// One node, over all its lifetimes.
+struct NodeHistory {
+  std::string name;
+  bool founder = false;  // names nobody to join
+  std::uint64_t id = 0;  // 0: never started
+  Origin self;
+  std::uint64_t started_us = 0;
+  std::uint64_t latest_wall_ms = 0;  // that its clock ever showed
+
+  VersionVector applied;  // what its log holds
+  std::uint64_t position = 0;
+  ReferenceState state;                               // what its log gives
+  std::map<std::uint64_t, VersionVector> applied_at;  // by log position, from the checkpoint on
+  std::uint64_t synced = 0;  // up to here its disk keeps the log whatever happens
+
+  std::map<std::uint64_t, ReferenceState> frozen;  // by log position
+  std::uint64_t ingested = 0;                      // log position of the state on disk
+  ReferenceState ingested_state;
+
+  std::unordered_map<replica::RequestId, wire::Request> asked;  // and not answered yet
+  std::uint64_t answered = 0;  // last own dot that belongs to a request
+
+  // What a power cut leaves it at least: V at the synced end of its log.
+  [[nodiscard]] const VersionVector& durable() const;
+};
+
 class History {
  public:
-  // An entry somebody logged. Returns a complaint if the same dots once meant something else (I1).
-  [[nodiscard]] std::optional<std::string> add(const Origin& origin, std::uint64_t first,
-                                               std::uint64_t last, std::string_view bytes);
+  [[nodiscard]] NodeHistory& node(std::size_t index) { return nodes_[index]; }
+  [[nodiscard]] const std::map<std::size_t, NodeHistory>& nodes() const { return nodes_; }
+  [[nodiscard]] Oracle& oracle() { return oracle_; }
 
-  // V names whole entries that exist, and contains whatever they had seen (I4).
-  [[nodiscard]] std::optional<std::string> check_vector(const VersionVector& v) const;
+  // The end of what this origin ever wrote.
+  [[nodiscard]] const OriginStream& head(const Origin& origin) { return heads_[origin]; }
+  // The entry with this first or last dot.
+  [[nodiscard]] Written* beginning_at(const Dot& first);
+  [[nodiscard]] Written* ending_at(const Dot& last);
+  // The next entry of this origin; nothing if it does not decode as that.
+  Written* write(const Origin& origin, std::string_view bytes);
+  // This node has it in its log now.
+  void log(NodeHistory& node, Written& written, bool by_its_origin);
 
-  // What this command must answer at a node that has seen exactly `v`.
-  [[nodiscard]] wire::Result expected(const wire::Command& command, const VersionVector& v) const;
-  // The audit digest of a replica that has seen exactly `v` (I3, I6).
-  [[nodiscard]] Digest digest(const VersionVector& v) const;
+  // Entries written under one op id: more than one if nodes that had not seen each other took it.
+  [[nodiscard]] const std::vector<EntryId>& under(const OpId& id) { return by_op_id_[id]; }
+  // This entry is what came of a request that was answered so.
+  void link(Written& written, const std::vector<wire::Result>& results);
 
-  // The entries that carry this op id.
-  [[nodiscard]] std::vector<Dot> entries_of(const OpId& id) const;
-  [[nodiscard]] std::uint64_t size() const { return entries_; }
+  [[nodiscard]] std::string shown(const Dot& dot) const;
 
  private:
-  struct Write {  // one op with what it had seen
-    Dot dot;
-    Hlc hlc = 0;
-    VersionVector context;
-    Op op;
-  };
-  using Writes = std::vector<Write>;
-  struct Logged {
-    std::uint64_t last = 0;
-    std::string bytes;
-    VersionVector deps;
-  };
+  using Stream = std::map<std::uint64_t, Written>;  // by first dot
 
-  // Dots of a cell that no visible write has killed.
-  [[nodiscard]] std::vector<const Write*> live(const Writes& writes, const CellName& cell,
-                                               const VersionVector& v) const;
-  // The increments of a cell that no visible reset had seen.
-  [[nodiscard]] std::vector<const Write*> counted(const Writes& writes, const CellName& cell,
-                                                  const VersionVector& v) const;
-  [[nodiscard]] std::set<CellName> cells(const Writes& writes, const VersionVector& v) const;
-  [[nodiscard]] std::optional<std::string> text(const Writes& writes, const CellName& base,
-                                                const CellName& increments,
-                                                const VersionVector& v) const;
-  [[nodiscard]] ObjectType visible(const Writes& writes, const VersionVector& v) const;
-
-  std::map<Origin, std::map<std::uint64_t, Logged>> log_;  // by first dot
-  std::map<Origin, OriginStream> streams_;
-  std::map<ObjectKey, Writes> by_key_;
-  std::map<OpId, std::vector<Dot>> by_op_id_;
-  std::uint64_t entries_ = 0;
+  std::map<std::size_t, NodeHistory> nodes_;
+  std::map<Origin, Stream> streams_;
+  std::map<Origin, OriginStream> heads_;
+  std::map<OpId, std::vector<EntryId>> by_op_id_;
+  Oracle oracle_;
 };
 
 }  // namespace starling::sim

@@ -1,211 +1,207 @@
-// Runs seeds, one world each, and says what the first bad one did.
-//
-//   sim --seeds N --seed S [--trace] [--determinism] [--coverage]
-//   sim_mutants --mutant NAME --seeds N     must find a complaint within N seeds
+// The simulator's command line. docs/simulation.md says what it does and how to read it.
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
+#include <exception>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "tests/sim/mutants.h"
-#include "tests/sim/world.h"
+#include "tests/sim/scenarios.h"
+#include "tests/sim/seed.h"
+#include "tests/sim/seeds.h"
 
 namespace {
 
-using starling::sim::Coverage;
-using starling::sim::World;
+using namespace starling::sim;
 
 struct Arguments {
-  std::uint64_t seeds = 200;
-  std::uint64_t seed = 1;
+  SeedsPlan plan;
   bool trace = false;
-  bool determinism = false;
   bool coverage = false;
+  bool scenarios = false;
+  bool mutants = false;
   std::string mutant;
+  std::string scenario;
 };
 
 int usage() {
   std::fputs(
-      "usage: sim [--seeds N] [--seed S] [--trace] [--determinism] [--coverage] [--mutant NAME]\n"
-      "  --seeds N       how many worlds, one per seed (200)\n"
-      "  --seed S        the first seed (1)\n"
-      "  --trace         print everything that happens\n"
-      "  --determinism   run every seed twice and compare the traces\n"
-      "  --coverage      fail unless every message, fault, branch and checker was hit 100 times\n"
-      "  --mutant NAME   plant a mistake (sim_mutants only): some seed must complain\n",
+      "usage: sim [OPTION...]\n"
+      "  --seeds N         how many clusters, one per seed (200)\n"
+      "  --seed S          the first seed (1)\n"
+      "  --jobs J          processes (one per processor)\n"
+      "  --trace           print everything that happens in the first seed, or in the scenarios\n"
+      "  --determinism     run every seed twice and compare the traces byte by byte\n"
+      "  --coverage        print how often each thing happened; fail if something was rare\n"
+      "  --scenarios       run the directed schedules instead of seeds\n"
+      "  --scenario NAME   run one of them\n"
+      "  --mutants         sim_mutants only: every planted mistake must be found\n"
+      "  --mutant NAME     sim_mutants only: this one must be found; with --seeds 1, --scenario "
+      "or\n"
+      "                    --trace: plant it there\n",
       stderr);
   return 2;
 }
 
 bool parse(int argc, char** argv, Arguments& arguments) {
+  arguments.plan.jobs = std::max(1u, std::thread::hardware_concurrency());
   for (int i = 1; i < argc; ++i) {
     const std::string_view flag = argv[i];
+    const auto text = [&]() -> const char* { return i + 1 < argc ? argv[++i] : ""; };
     const auto number = [&](std::uint64_t& into) {
-      if (i + 1 >= argc) {
-        return false;
-      }
+      const char* digits = text();
       char* end = nullptr;
-      into = std::strtoull(argv[++i], &end, 10);
-      return *end == 0;
+      into = std::strtoull(digits, &end, 10);
+      return *digits != 0 && *end == 0 && into > 0;
     };
+    bool fine = true;
     if (flag == "--seeds") {
-      if (!number(arguments.seeds)) {
-        return false;
-      }
+      fine = number(arguments.plan.count);
     } else if (flag == "--seed") {
-      if (!number(arguments.seed)) {
-        return false;
-      }
+      fine = number(arguments.plan.first);
+    } else if (flag == "--jobs") {
+      fine = number(arguments.plan.jobs);
     } else if (flag == "--trace") {
       arguments.trace = true;
     } else if (flag == "--determinism") {
-      arguments.determinism = true;
+      arguments.plan.twice = true;
     } else if (flag == "--coverage") {
       arguments.coverage = true;
-    } else if (flag == "--mutant" && i + 1 < argc) {
-      arguments.mutant = argv[++i];
+    } else if (flag == "--scenarios") {
+      arguments.scenarios = true;
+    } else if (flag == "--scenario") {
+      arguments.scenario = text();
+      arguments.scenarios = true;
+    } else if (flag == "--mutants") {
+      arguments.mutants = true;
+    } else if (flag == "--mutant") {
+      arguments.mutant = text();
+      fine = !arguments.mutant.empty();
     } else {
+      fine = false;
+    }
+    if (!fine) {
       return false;
     }
   }
   return true;
 }
 
-// What must have happened at least this often, or the run proves nothing.
-constexpr std::uint64_t enough = 100;
-constexpr const char* wanted[] = {"message Hello",
-                                  "message Push",
-                                  "message Push after Pull",
-                                  "message Pull",
-                                  "message Ack",
-                                  "message Heartbeat",
-                                  "message MemberFacts",
-                                  "message DigestRequest",
-                                  "message DigestReply",
-                                  "message Goodbye",
-                                  "fault loss",
-                                  "fault duplication",
-                                  "fault partition drops",
-                                  "partition",
-                                  "one-way partition",
-                                  "reordering",
-                                  "kill",
-                                  "power cut",
-                                  "slow peer",
-                                  "skewed clock",
-                                  "jumping clock",
-                                  "crash before the log write",
-                                  "crash after the log write",
-                                  "crash during a checkpoint",
-                                  "checkpoint",
-                                  "truncation",
-                                  "branch: held",
-                                  "branch: duplicate dropped",
-                                  "branch: marker",
-                                  "retry",
-                                  "token",
-                                  "answer: repeated",
-                                  "checker: reads",
-                                  "checker: vector",
-                                  "checker: session",
-                                  "checker: op ids",
-                                  "checker: bounded memory",
-                                  "checker: converged",
-                                  "checker: acknowledged writes",
-                                  "checker: state on disk",
-                                  "checker: digests"};
+std::string say(const Violation& violation) {
+  return "[" + violation.rule + "] " + violation.sentence;
+}
 
-bool check_coverage(const Coverage& coverage) {
-  bool covered = true;
-  for (const auto& [what, count] : coverage) {
-    std::printf("%10llu  %s\n", static_cast<unsigned long long>(count), what.c_str());
+void print_lines(const std::vector<std::string>& lines, std::size_t from = 0) {
+  for (std::size_t i = from; i < lines.size(); ++i) {
+    std::puts(lines[i].c_str());
   }
-  for (const char* what : wanted) {
-    const auto found = coverage.find(what);
-    const std::uint64_t count = found == coverage.end() ? 0 : found->second;
-    if (count < enough) {
-      std::printf("coverage: \"%s\" happened only %llu times\n", what,
-                  static_cast<unsigned long long>(count));
+}
+
+void print_failure(std::uint64_t seed, const std::string& complaint) {
+  constexpr std::size_t last_lines = 80;
+  if (complaint.starts_with("[crash]")) {
+    std::printf("seed %llu fails: %s\n", static_cast<unsigned long long>(seed), complaint.c_str());
+    return;
+  }
+  const SeedResult result = run_seed({.seed = seed, .keep_lines = true});
+  const std::size_t skipped = result.trace.size() - std::min(result.trace.size(), last_lines);
+  print_lines(result.trace, skipped);
+  std::printf("(%zu lines before these: --seeds 1 --seed %llu --trace)\n", skipped,
+              static_cast<unsigned long long>(seed));
+  std::printf("seed %llu fails, %llu nodes, after %.3f virtual s: %s\n",
+              static_cast<unsigned long long>(seed), static_cast<unsigned long long>(result.nodes),
+              static_cast<double>(result.virtual_us) / 1e6, complaint.c_str());
+}
+
+bool print_coverage(const Coverage& coverage) {
+  for (const auto& [what, count] : coverage.counts()) {
+    std::printf("%12llu  %s\n", static_cast<unsigned long long>(count), what.c_str());
+  }
+  bool covered = true;
+  for (const std::string& what : everything_to_cover()) {
+    if (coverage.count(what) < enough) {
+      std::printf("coverage: \"%s\" happened %llu times, at least %llu are wanted\n", what.c_str(),
+                  static_cast<unsigned long long>(coverage.count(what)),
+                  static_cast<unsigned long long>(enough));
       covered = false;
     }
   }
   return covered;
 }
 
-World::Options world_options(const Arguments& arguments, std::uint64_t seed) {
-  World::Options options;
-  options.seed = seed;
-  options.trace = arguments.trace;
-  options.store_ahead_of_log = arguments.mutant == "state_ahead_of_log";
-  options.reply_before_commit = arguments.mutant == "reply_before_commit";
-  return options;
+int simulate(const Arguments& arguments) {
+  const auto begin = std::chrono::steady_clock::now();
+  if (arguments.trace) {
+    print_lines(run_seed({.seed = arguments.plan.first, .keep_lines = true}).trace);
+  }
+  const SeedsReport report = run_seeds(arguments.plan);
+  if (!report.complaints.empty()) {
+    const auto& [seed, complaint] = *report.complaints.begin();
+    print_failure(seed, complaint);
+    return 1;
+  }
+  if (arguments.coverage && !print_coverage(report.coverage)) {
+    return 1;
+  }
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  std::printf("%llu operations, %llu messages, %.0f virtual hours, %.0f times as fast as life\n",
+              static_cast<unsigned long long>(report.operations),
+              static_cast<unsigned long long>(report.messages),
+              static_cast<double>(report.virtual_us) / 3.6e9,
+              static_cast<double>(report.virtual_us) / 1e6 / seconds);
+  std::printf("%zu seeds ok, digest %016llx in %.1f s\n", report.digests.size(),
+              static_cast<unsigned long long>(report.digest()), seconds);
+  return 0;
+}
+
+int play_scenarios(const Arguments& arguments) {
+  std::size_t played = 0;
+  std::size_t failed = 0;
+  for (const Scenario& scenario : scenarios()) {
+    if (!arguments.scenario.empty() && arguments.scenario != scenario.name) {
+      continue;
+    }
+    ++played;
+    const ScenarioResult result = run_scenario(scenario, arguments.trace);
+    print_lines(result.trace);
+    const std::string name(scenario.name);
+    if (result.violation) {
+      ++failed;
+      std::printf("%-20s FAILS: %s\n", name.c_str(), say(*result.violation).c_str());
+    } else {
+      std::printf("%-20s ok: %s\n", name.c_str(), std::string(scenario.sentence).c_str());
+    }
+  }
+  std::printf("%zu scenarios, %zu fail\n", played, failed);
+  return played > 0 && failed == 0 ? 0 : 1;
 }
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   Arguments arguments;
   if (!parse(argc, argv, arguments)) {
     return usage();
   }
 #ifndef STARLING_MUTANTS
-  if (!arguments.mutant.empty()) {
+  if (arguments.mutants || !arguments.mutant.empty()) {
     std::fputs("sim: this build has no mutants; use sim_mutants\n", stderr);
     return 2;
   }
 #endif
-  starling::sim::active_mutant() = arguments.mutant;
-  const auto begin = std::chrono::steady_clock::now();
-  Coverage coverage;
-  std::uint64_t digest = 0;
-  for (std::uint64_t seed = arguments.seed; seed < arguments.seed + arguments.seeds; ++seed) {
-    World world(world_options(arguments, seed));
-    const auto complaint = world.run();
-    if (complaint && !arguments.mutant.empty()) {
-      std::printf("mutant %s dies at seed %llu: %s\n", arguments.mutant.c_str(),
-                  static_cast<unsigned long long>(seed), complaint->c_str());
-      return 0;
-    }
-    if (complaint) {
-      if (!arguments.trace) {
-        Arguments again = arguments;
-        again.trace = true;
-        World replay(world_options(again, seed));
-        (void)replay.run();
-      }
-      std::printf("seed %llu fails: %s\n", static_cast<unsigned long long>(seed),
-                  complaint->c_str());
-      return 1;
-    }
-    if (arguments.determinism) {
-      World twin(world_options(arguments, seed));
-      (void)twin.run();
-      if (twin.trace_hash() != world.trace_hash()) {
-        std::printf("seed %llu gives two different traces\n",
-                    static_cast<unsigned long long>(seed));
-        return 1;
-      }
-    }
-    digest ^= world.trace_hash() * (seed | 1);
-    for (const auto& [what, count] : world.coverage()) {
-      coverage[what] += count;
-    }
+  const bool planted = !arguments.mutant.empty() &&
+                       (arguments.scenarios || arguments.trace || arguments.plan.count == 1);
+  if (arguments.mutants || (!arguments.mutant.empty() && !planted)) {
+    return hunt_mutants(arguments.mutant, arguments.plan.jobs) ? 0 : 1;
   }
-  if (!arguments.mutant.empty()) {
-    std::printf("mutant %s survives %llu seeds\n", arguments.mutant.c_str(),
-                static_cast<unsigned long long>(arguments.seeds));
-    return 1;
-  }
-  if (arguments.coverage && !check_coverage(coverage)) {
-    return 1;
-  }
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  std::printf("%llu seeds ok, digest %016llx in %.1f s\n",
-              static_cast<unsigned long long>(arguments.seeds),
-              static_cast<unsigned long long>(digest), seconds);
-  return 0;
+  switch_on(arguments.mutant);
+  return arguments.scenarios ? play_scenarios(arguments) : simulate(arguments);
+} catch (const std::exception& failure) {
+  std::fprintf(stderr, "sim: %s\n", failure.what());
+  return 2;
 }

@@ -61,7 +61,7 @@ class TestStore final : public Store {
   StoreResult<std::optional<std::string>> get_fact(std::string_view name) const override {
     return store_->get_fact(name);
   }
-  bool low_on_space() const override { return full; }
+  bool has_room(std::uint64_t) const override { return !full; }
 
  private:
   std::unique_ptr<MemoryStore> store_ = std::make_unique<MemoryStore>();

@@ -1,0 +1,55 @@
+// What goes wrong in a seed, and that it ends.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <utility>
+
+#include "tests/sim/cluster.h"
+
+namespace starling::sim {
+
+// Crashes, partitions, bad weather, slow nodes, wrong clocks and failing disks, at random times.
+class Faults {
+ public:
+  Faults(Cluster& cluster, std::uint64_t seed) : cluster_(cluster), random_(seed) {}
+
+  void schedule(std::uint64_t within_us);
+  void end_all();  // everything heals; all nodes run
+  [[nodiscard]] std::uint64_t happened() const { return happened_; }
+
+ private:
+  using Kind = void (Faults::*)();
+  void crash();
+  void crash_soon();
+  void crash_in_disk_write();
+  void crash_while_starting();
+  void stop_for_a_while();
+  void split();
+  void isolate();
+  void block_one_way();
+  void partition_by_command();
+  void reset_connections();
+  void bad_weather();
+  void slow_node();
+  void jump_clock();
+  void spoil_checkpoints();
+  void delay_checkpoints();
+  void fill_disk();
+
+  void heal_by_command(std::size_t node);
+  [[nodiscard]] std::size_t any_node() { return random_.below(cluster_.size()); }
+  template <typename What>
+  void ends_within(std::uint64_t us, What what) {
+    cluster_.after(random_.between(second / 2, us), std::move(what));
+  }
+  void say(const char* kind, const std::string& line);
+
+  Cluster& cluster_;
+  Random random_;
+  SimNetwork::Weather usual_weather_;
+  bool over_ = false;
+  std::uint64_t happened_ = 0;
+};
+
+}  // namespace starling::sim

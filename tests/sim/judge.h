@@ -1,0 +1,77 @@
+// The judge of a simulated cluster: keeps its history, shows every event to all checkers, and holds
+// the first complaint.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/sim/checker.h"
+#include "tests/sim/coverage.h"
+
+namespace starling::sim {
+
+struct Violation {
+  std::string rule;  // as in replication.md: I1, I2, R2.2, …
+  std::string sentence;
+  std::string checker;  // the property of the checker that said it; empty: not one of them
+};
+
+class Judge {
+ public:
+  explicit Judge(Coverage& coverage);
+
+  // -- what happens to the cluster, in this order --
+  void added(std::size_t node, const replica::Config& config);
+  void clock(std::size_t node, std::uint64_t wall_ms);
+  void requested(std::size_t node, replica::RequestId id, const wire::Request& request);
+  // A tick has ended; nothing of it has been performed yet.
+  void ticked(std::size_t node, const replica::Effects& effects);
+  void committed(std::size_t node, const replica::LogWrite& write);
+  void replied(std::size_t node, const wire::Response& response, std::uint64_t now_us);
+  void said(std::size_t node, const wire::PeerMessage& message);
+  void heard(std::size_t node, const wire::PeerMessage& message);
+  void synced(std::size_t node, std::uint64_t position);
+  void digested(std::size_t node, const VersionVector& applied, const Digest& digest);
+  void froze(std::size_t node);
+  void ingested(std::size_t node, const FaultyStore& store);
+  // This node has decided to drop its log below `first_kept`.
+  void truncating(std::size_t node, std::uint64_t first_kept, const replica::View& view,
+                  const FaultyStore& store);
+  void crashed(std::size_t node, const Crash& crash);
+  void restored(std::size_t node, const FaultyStore& store);
+  void started(std::size_t node, const FaultyStore& store, const replica::View& view,
+               std::uint64_t now_us);
+  void looked(std::size_t node, const replica::View& view, const replica::Config& config);
+  void finally(std::size_t node, const replica::View& view);
+
+  // Properties that are checked elsewhere (by the end of a seed, by a scenario) complain here.
+  void complain(std::string rule, std::string sentence, std::string checker = {});
+  void checked(std::string_view property) { coverage_.hit("checker " + std::string(property)); }
+  [[nodiscard]] const std::optional<Violation>& violation() const { return violation_; }
+  [[nodiscard]] History& history() { return history_; }
+  [[nodiscard]] Coverage& coverage() { return coverage_; }
+
+ private:
+  template <typename Event>
+  void show(const Event& event);
+  void read_own(NodeHistory& node, const Run& run, VersionVector& seen, std::vector<Written*>& own);
+  void read_log(NodeHistory& node, const std::string& record, std::uint64_t position, bool replay);
+  [[nodiscard]] Answer::Kind kind_of(const NodeHistory& node, const wire::Response& response);
+  void answered(NodeHistory& node, const wire::Request& request, const wire::Response& response);
+  [[nodiscard]] std::vector<const OracleEntry*> applied_before(NodeHistory& node,
+                                                               const wire::Request& request,
+                                                               const VersionVector& seen);
+
+  Coverage& coverage_;
+  History history_;
+  std::vector<std::unique_ptr<Checker>> checkers_;
+  std::optional<Violation> violation_;
+};
+
+// Every property that this simulator checks, as "rule property".
+[[nodiscard]] std::vector<std::string> names_of_checkers();
+
+}  // namespace starling::sim
