@@ -601,8 +601,9 @@ void Replica::Impl::on(CutJobDone done, Now now) {
   running_cuts_.erase(running);
   if (request.peer) {
     if (!done.error) {
+      const VersionVector& v = mutant("digest_of_older_cut") ? group_.applied() : done.applied;
       replicator_->answer_digest(request.peer->from,
-                                 {request.peer->id, done.applied, done.digest, done.cells});
+                                 {request.peer->id, v, done.digest, done.cells});
     } else {
       events_.push_back({Severity::error, done.error->message});
     }

@@ -34,6 +34,7 @@ constexpr std::array all = {
     Mutant{"token_ignored", "a request does not wait for what its session has seen", "", 50},
     Mutant{"op_id_lost", "entries do not carry the op id of their request", "", 50},
     Mutant{"retry_forgotten", "op ids are not kept in the checkpoint", "", 50},
+    Mutant{"digest_of_older_cut", "a digest of a cut is sent with the V of now", "", 200},
     Mutant{"scan_forgets", "the last key of a page of a scan is left out", "", 50},
     // tables and checkpoints
     Mutant{"load_overwrites", "a load replaces what is in memory", "", 50},
