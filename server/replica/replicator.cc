@@ -8,8 +8,9 @@
 namespace starling::replica {
 namespace {
 
-// What a peer may have under way to us: larger than any entry (R2.1).
-constexpr std::uint64_t receive_window = 72u << 20;
+// What one side may have under way to the other. An entry that is larger goes alone (R2.1).
+constexpr std::uint64_t largest_window = 72u << 20;
+constexpr std::uint64_t smallest_window = 2u << 20;
 constexpr std::size_t push_bytes = 1u << 20;         // of entries in one Push
 constexpr std::size_t pull_answer_bytes = 4u << 20;  // for one Pull
 constexpr std::size_t recent_own_capacity = 8u << 20;
@@ -43,6 +44,7 @@ Replicator::Replicator(Group& group, const Config& config, std::uint64_t node,
       config_(config),
       node_(node),
       previous_(previous),
+      window_(std::clamp(config.memory_bytes / 16, smallest_window, largest_window)),
       members_(std::move(members)),
       random_state_(mix(config.random_seed ^ node)) {
   wire::Member facts = self_facts();
@@ -285,7 +287,7 @@ void Replicator::on(Link& link, const wire::Hello& message, Now now) {
   link.clock_skew_ms =
       static_cast<std::int64_t>(message.clock_ms) - static_cast<std::int64_t>(now.unix_ms);
   last_durable_[link.node] = link.durable;
-  link.credit = receive_window;
+  link.credit = window_;
   link.cursor = link.confirmed = message.applied.at(group_.self());
   link.cursor_moved_us = now.monotonic_us;
   learn(message.members);
@@ -482,7 +484,8 @@ void Replicator::push(Link& link, Now now) {
   while (link.cursor < end) {
     const std::uint64_t under_way =
         link.sent_bytes - std::min(link.sent_bytes, link.acknowledged_bytes);
-    if (under_way > 0 && under_way + push_bytes > link.credit) {
+    const std::uint64_t allowed = std::min(link.credit, window_);
+    if (allowed == 0 || (under_way > 0 && under_way + push_bytes > allowed)) {
       return;  // out of credit: the log keeps it, an Ack comes
     }
     std::optional<Run> run;
@@ -546,8 +549,8 @@ void Replicator::pull_missing(Now now) {
   const std::uint64_t interval_us =
       static_cast<std::uint64_t>(config_.heartbeat_interval.count()) * 1000;
   const std::uint64_t patience_us = 2 * interval_us;
-  if (mutant("no_pull")) {
-    return;
+  if (mutant("no_pull") || full_) {
+    return;  // full: it could only be dropped again
   }
   std::map<Origin, std::vector<Link*>> sources;
   for (auto& [connection, link] : links_) {
@@ -617,7 +620,7 @@ void Replicator::send_due(Now now, bool ready) {
       ack.durable = mutant("ack_volatile") ? group_.applied() : group_.durable();
       ack.received_bytes = link.received_bytes;
       ack.credit_bytes =
-          receive_window - std::min<std::uint64_t>(group_.held().bytes(), receive_window / 2);
+          full_ ? 0 : window_ - std::min<std::uint64_t>(group_.held().bytes(), window_ / 2);
       say(connection, std::move(ack));
     }
     if (link.members_hash != 0 && link.members_hash != members_hash &&
@@ -710,6 +713,12 @@ void Replicator::stop(Now now) {
 void Replicator::collect(Effects& effects, bool ready, Now now) {
   ready_ = ready;
   next_due_us_ = now.monotonic_us + second_us;
+  const bool was_full = std::exchange(full_, group_.tables().full());
+  if (was_full && !full_) {
+    for (auto& [connection, link] : links_) {
+      link.ack_due = true;  // with credit
+    }
+  }
   if (!stopping_) {
     drop_silent(now);
     push_all(now);

@@ -157,6 +157,8 @@ class Replicator {
   const Config& config_;
   std::uint64_t node_;
   std::optional<Origin> previous_;
+  std::uint64_t window_;  // bytes of entries under way to a peer, or from one
+  bool full_ = false;     // no entry is taken in until a checkpoint has gone through
   Members members_;
   bool members_changed_ = true;
   std::map<ConnectionId, Link> links_;
