@@ -89,7 +89,9 @@ StoreResult<LogIndex::Found> LogIndex::read(const Origin& origin, std::uint64_t 
       }
     }
     if (after == before) {
-      return found;  // a hole: somebody else must serve it
+      // The place of what was asked for went with its record; this is a later one.
+      found.below_floor = found.runs.empty();
+      return found;
     }
   }
   return found;

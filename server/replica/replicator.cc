@@ -86,9 +86,7 @@ void Replicator::event(Severity severity, std::string text) {
 
 void Replicator::end(Link& link, wire::Goodbye::Reason reason, std::string detail, Now now) {
   say(link.connection, wire::Goodbye{reason, std::move(detail)});
-  if (reason != wire::Goodbye::Reason::duplicate) {
-    rest(link.dialed, now);
-  }
+  reason == wire::Goodbye::Reason::duplicate ? dial_later(link, now) : rest(link.dialed, now);
   closes_.push_back({link.connection});
   links_.erase(link.connection);
 }
@@ -99,6 +97,15 @@ void Replicator::rest(const std::string& dialed, Now now) {
     DialState& dial = dials_[dialed];
     dial.failures = 6;
     dial.next_us = now.monotonic_us + dial_delay_max_us;
+  }
+}
+
+// A connection that ends as soon as it began is a refusal: back off as if it had failed.
+void Replicator::dial_later(const Link& link, Now now) {
+  if (!link.dialed.empty()) {
+    DialState& dial = dials_[link.dialed];
+    dial.failures = now.monotonic_us > link.opened_us + second_us ? 0 : dial.failures + 1;
+    dial.next_us = now.monotonic_us + backoff_us(dial.failures);
   }
 }
 
@@ -143,12 +150,7 @@ void Replicator::closed(const PeerClosed& input, Now now) {
   if (it->second.greeted) {
     event(Severity::info, "lost the connection to " + it->second.name);
   }
-  if (!it->second.dialed.empty()) {
-    // A connection that ends as soon as it began is a refusal: back off as if it had failed.
-    DialState& dial = dials_[it->second.dialed];
-    dial.failures = now.monotonic_us > it->second.opened_us + second_us ? 0 : dial.failures + 1;
-    dial.next_us = now.monotonic_us + backoff_us(dial.failures);
-  }
+  dial_later(it->second, now);
   links_.erase(it);
   wants_tick_ = true;
 }
@@ -352,9 +354,7 @@ void Replicator::on(Link& link, const wire::Goodbye& message, Now now) {
   if (message.reason == Reason::self) {
     own_addresses_.insert(link.dialed);
   }
-  if (message.reason != Reason::duplicate) {
-    rest(link.dialed, now);
-  }
+  message.reason == Reason::duplicate ? dial_later(link, now) : rest(link.dialed, now);
   closes_.push_back({link.connection});
   links_.erase(link.connection);
   wants_tick_ = true;

@@ -122,6 +122,7 @@ class Replicator {
   void say(ConnectionId connection, wire::PeerMessage message);
   void end(Link& link, wire::Goodbye::Reason reason, std::string detail, Now now);
   void rest(const std::string& dialed, Now now);
+  void dial_later(const Link& link, Now now);
   void event(Severity severity, std::string text);
   [[nodiscard]] wire::Hello hello(Now now) const;
   [[nodiscard]] wire::Member self_facts() const;

@@ -141,9 +141,11 @@ class Tables {
 
   // Drops clean objects until all layers together are within bounds.
   void evict();
-  // Cells in memory may not grow further until a checkpoint has gone through.
+  // Dirty cells may not grow further until a checkpoint has gone through: only clean ones can
+  // leave.
   [[nodiscard]] bool full() const {
-    return bytes() > limits_.memory_bytes && live_.bytes() > limits_.memory_bytes / 2;
+    const std::uint64_t frozen = frozen_ ? frozen_->cells.bytes() : 0;
+    return live_.bytes() + frozen > limits_.memory_bytes / 4 * 3;
   }
 
   [[nodiscard]] std::size_t bytes() const;
