@@ -124,8 +124,8 @@ std::string canonical_dotted(const DottedCell& cell, bool payload) {
   return out;
 }
 
-// Per node with a live part the sum by epoch: folding sealed epochs does not change it (R7.2). A sum
-// of zero counts, because a counter at zero exists (docs/decisions/0004).
+// Per node with a live part the sum by epoch: folding sealed epochs does not change it (R7.2). A
+// sum of zero counts, because a counter at zero exists (docs/decisions/0004).
 std::string canonical_totals(const OriginTotals& totals) {
   std::string out;
   const auto parts = totals.parts();

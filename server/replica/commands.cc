@@ -311,7 +311,7 @@ class Execution {
       }
       added += set_contains(std::get<DottedCell>(**before)) ? 0 : 1;
       // Also when it is there already: this add must win over a concurrent remove of the old one.
-      if (auto error = failure(tx_.assign(key, {}))) {
+      if (auto error = failure(tx_.assign(key, {}, {.base = presence_of(**before)}))) {
         return *error;
       }
     }
@@ -333,7 +333,7 @@ class Execution {
         return storage_error(before.error());
       }
       if (set_contains(std::get<DottedCell>(**before))) {
-        if (auto error = failure(tx_.remove(key))) {
+        if (auto error = failure(tx_.remove(key, {.base = Presence::present}))) {
           return *error;
         }
         ++removed;
@@ -409,7 +409,9 @@ class Execution {
       if (const auto reset = tx_.reset(cells.increments); !reset) {
         return storage_error(reset.error());
       }
-      if (auto error = failure(tx_.assign(cells.base, command_.args[i + 1]))) {
+      const Seen seen{.base = presence(!before->base.empty()),
+                      .totals = Presence::absent};  // after the reset
+      if (auto error = failure(tx_.assign(cells.base, command_.args[i + 1], seen))) {
         return *error;
       }
     }
@@ -450,7 +452,8 @@ class Execution {
       }
       ++removed;
       if (!before->base.empty()) {
-        if (auto error = failure(tx_.remove(cells.base))) {
+        const Seen seen{.base = Presence::present, .totals = presence(before->increments.exists())};
+        if (auto error = failure(tx_.remove(cells.base, seen))) {
           return *error;
         }
       }

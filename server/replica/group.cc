@@ -83,6 +83,7 @@ StoreResult<void> Group::recover(std::uint64_t unix_ms) {
     }
     clock_.restore(row->hlc);
   }
+  recovering_ = true;  // what was in memory before fits again
   log_end_ = store_.state_position();
   log_.saved(log_end_);
   const LogBounds bounds = store_.bounds();
@@ -117,6 +118,7 @@ StoreResult<void> Group::recover(std::uint64_t unix_ms) {
     log_end_ = position;
     tables_.evict();
   }
+  recovering_ = false;
   entries_from_peers_ = 0;
   unsynced_.clear();
   unsynced_.emplace_back(log_end_, applied_);
@@ -139,6 +141,7 @@ void Group::begin(const Origin& self) {
 std::expected<Group::Executed, wire::Error> Group::execute(const wire::Request& request,
                                                            std::uint64_t unix_ms) {
   Executed executed;
+  tables_.evict();  // what the requests before have loaded; within one, references must stay good
   if (request.op_id) {
     const auto known = outcome_of(*request.op_id, unix_ms);
     if (!known) {
@@ -242,9 +245,18 @@ StoreResult<std::optional<OpOutcome>> Group::outcome_of(const OpId& id,
 // ---------------------------------------------------------------- the gate
 
 Group::Admitted Group::admit(Run run, std::uint64_t unix_ms) {
-  Admitted total = admit_one(std::move(run), unix_ms);
-  // What was held may follow now: try the head of every origin until none moves.
-  for (bool moved = total.admission == Admission::applied; moved;) {
+  tables_.evict();
+  Admitted admitted = admit_one(std::move(run), unix_ms);
+  if (admitted.admission == Admission::applied) {
+    admitted.entries += admit_held(unix_ms);
+  }
+  return admitted;
+}
+
+// The head of every origin is tried until none moves.
+std::uint64_t Group::admit_held(std::uint64_t unix_ms) {
+  std::uint64_t entries = 0;
+  for (bool moved = true; moved;) {
     moved = false;
     std::vector<Origin> origins;
     for (const auto& [origin, runs] : held_.runs()) {
@@ -253,7 +265,7 @@ Group::Admitted Group::admit(Run run, std::uint64_t unix_ms) {
     for (const Origin& origin : origins) {
       while (auto next = held_.take(origin, applied_.at(origin) + 1)) {
         const Admitted admitted = admit_one(std::move(*next), unix_ms);
-        total.entries += admitted.entries;
+        entries += admitted.entries;
         if (admitted.admission == Admission::applied) {
           moved = true;
         } else if (admitted.admission != Admission::duplicate) {
@@ -262,7 +274,7 @@ Group::Admitted Group::admit(Run run, std::uint64_t unix_ms) {
       }
     }
   }
-  return total;
+  return entries;
 }
 
 Group::Admitted Group::admit_one(Run run, std::uint64_t unix_ms) {
@@ -300,6 +312,9 @@ Group::Admitted Group::admit_one(Run run, std::uint64_t unix_ms) {
     }
     if (reader.last() <= stream.n) {
       continue;
+    }
+    if (!recovering_ && tables_.full()) {
+      return hold(std::move(run));  // memory is never exceeded: it waits for a checkpoint (R5.2)
     }
     if (reader.first() != stream.n + 1) {
       return stall(std::string(message(EntryError::damaged)));

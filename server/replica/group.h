@@ -56,7 +56,7 @@ class Group {
   enum class Admission : std::uint8_t {
     applied,    // moved V
     duplicate,  // all of it was known
-    held,       // waits for what it depends on
+    held,       // waits for what it depends on, or for memory
     dropped,    // would wait, but the buffer is full
     stalled,    // refused: damaged, of a newer format, or a fork
   };
@@ -66,6 +66,8 @@ class Group {
     std::string problem;        // of a stalled one, for people
   };
   [[nodiscard]] Admitted admit(Run run, std::uint64_t unix_ms);
+  // What was held may be next now, or have room now. Returns how many entries were applied.
+  std::uint64_t admit_held(std::uint64_t unix_ms);
 
   // -- the tick --
   [[nodiscard]] bool has_record() const { return !record_.empty(); }
@@ -127,6 +129,7 @@ class Group {
   HybridClock clock_;
   Hlc newest_ = 0;  // of all entries applied, whoever's clock stamped it
   Origin self_;
+  bool recovering_ = false;
   HoldBuffer held_;
   LogIndex log_;
   Record record_;  // of the current tick

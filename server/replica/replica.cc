@@ -683,6 +683,7 @@ void Replica::Impl::on(CheckpointDone done, Now now) {
   } else {
     ingested_ = done.number;
   }
+  group_.admit_held(now.unix_ms);
 }
 
 // Only below W, and below what every known member has on its disk (R5.7).

@@ -8,8 +8,9 @@
 namespace starling::replica {
 namespace {
 
-// What a peer may have under way to us: larger than any entry (R2.1).
-constexpr std::uint64_t receive_window = 72u << 20;
+// What one side may have under way to the other. An entry that is larger goes alone (R2.1).
+constexpr std::uint64_t largest_window = 72u << 20;
+constexpr std::uint64_t smallest_window = 2u << 20;
 constexpr std::size_t push_bytes = 1u << 20;         // of entries in one Push
 constexpr std::size_t pull_answer_bytes = 4u << 20;  // for one Pull
 constexpr std::size_t recent_own_capacity = 8u << 20;
@@ -43,6 +44,7 @@ Replicator::Replicator(Group& group, const Config& config, std::uint64_t node,
       config_(config),
       node_(node),
       previous_(previous),
+      window_(std::clamp(config.memory_bytes / 16, smallest_window, largest_window)),
       members_(std::move(members)),
       random_state_(mix(config.random_seed ^ node)) {
   wire::Member facts = self_facts();
@@ -84,9 +86,7 @@ void Replicator::event(Severity severity, std::string text) {
 
 void Replicator::end(Link& link, wire::Goodbye::Reason reason, std::string detail, Now now) {
   say(link.connection, wire::Goodbye{reason, std::move(detail)});
-  if (reason != wire::Goodbye::Reason::duplicate) {
-    rest(link.dialed, now);
-  }
+  reason == wire::Goodbye::Reason::duplicate ? dial_later(link, now) : rest(link.dialed, now);
   closes_.push_back({link.connection});
   links_.erase(link.connection);
 }
@@ -97,6 +97,15 @@ void Replicator::rest(const std::string& dialed, Now now) {
     DialState& dial = dials_[dialed];
     dial.failures = 6;
     dial.next_us = now.monotonic_us + dial_delay_max_us;
+  }
+}
+
+// A connection that ends as soon as it began is a refusal: back off as if it had failed.
+void Replicator::dial_later(const Link& link, Now now) {
+  if (!link.dialed.empty()) {
+    DialState& dial = dials_[link.dialed];
+    dial.failures = now.monotonic_us > link.opened_us + second_us ? 0 : dial.failures + 1;
+    dial.next_us = now.monotonic_us + backoff_us(dial.failures);
   }
 }
 
@@ -141,12 +150,7 @@ void Replicator::closed(const PeerClosed& input, Now now) {
   if (it->second.greeted) {
     event(Severity::info, "lost the connection to " + it->second.name);
   }
-  if (!it->second.dialed.empty()) {
-    // A connection that ends as soon as it began is a refusal: back off as if it had failed.
-    DialState& dial = dials_[it->second.dialed];
-    dial.failures = now.monotonic_us > it->second.opened_us + second_us ? 0 : dial.failures + 1;
-    dial.next_us = now.monotonic_us + backoff_us(dial.failures);
-  }
+  dial_later(it->second, now);
   links_.erase(it);
   wants_tick_ = true;
 }
@@ -285,7 +289,7 @@ void Replicator::on(Link& link, const wire::Hello& message, Now now) {
   link.clock_skew_ms =
       static_cast<std::int64_t>(message.clock_ms) - static_cast<std::int64_t>(now.unix_ms);
   last_durable_[link.node] = link.durable;
-  link.credit = receive_window;
+  link.credit = window_;
   link.cursor = link.confirmed = message.applied.at(group_.self());
   link.cursor_moved_us = now.monotonic_us;
   learn(message.members);
@@ -350,9 +354,7 @@ void Replicator::on(Link& link, const wire::Goodbye& message, Now now) {
   if (message.reason == Reason::self) {
     own_addresses_.insert(link.dialed);
   }
-  if (message.reason != Reason::duplicate) {
-    rest(link.dialed, now);
-  }
+  message.reason == Reason::duplicate ? dial_later(link, now) : rest(link.dialed, now);
   closes_.push_back({link.connection});
   links_.erase(link.connection);
   wants_tick_ = true;
@@ -485,7 +487,8 @@ void Replicator::push(Link& link, Now now) {
   while (link.cursor < end) {
     const std::uint64_t under_way =
         link.sent_bytes - std::min(link.sent_bytes, link.acknowledged_bytes);
-    if (under_way > 0 && under_way + push_bytes > link.credit) {
+    const std::uint64_t allowed = std::min(link.credit, window_);
+    if (allowed == 0 || (under_way > 0 && under_way + push_bytes > allowed)) {
       return;  // out of credit: the log keeps it, an Ack comes
     }
     std::optional<Run> run;
@@ -549,8 +552,8 @@ void Replicator::pull_missing(Now now) {
   const std::uint64_t interval_us =
       static_cast<std::uint64_t>(config_.heartbeat_interval.count()) * 1000;
   const std::uint64_t patience_us = 2 * interval_us;
-  if (mutant("no_pull") || !group_.has_room(0)) {
-    return;
+  if (mutant("no_pull") || full_ || !group_.has_room(0)) {
+    return;  // it could only be dropped again
   }
   std::map<Origin, std::vector<Link*>> sources;
   for (auto& [connection, link] : links_) {
@@ -620,7 +623,7 @@ void Replicator::send_due(Now now, bool ready) {
       ack.durable = mutant("ack_volatile") ? group_.applied() : group_.durable();
       ack.received_bytes = link.received_bytes;
       ack.credit_bytes =
-          receive_window - std::min<std::uint64_t>(group_.held().bytes(), receive_window / 2);
+          full_ ? 0 : window_ - std::min<std::uint64_t>(group_.held().bytes(), window_ / 2);
       say(connection, std::move(ack));
     }
     if (link.members_hash != 0 && link.members_hash != members_hash &&
@@ -713,6 +716,12 @@ void Replicator::stop(Now now) {
 void Replicator::collect(Effects& effects, bool ready, Now now) {
   ready_ = ready;
   next_due_us_ = now.monotonic_us + second_us;
+  const bool was_full = std::exchange(full_, group_.tables().full());
+  if (was_full && !full_) {
+    for (auto& [connection, link] : links_) {
+      link.ack_due = true;  // with credit
+    }
+  }
   if (!stopping_) {
     drop_silent(now);
     push_all(now);

@@ -122,6 +122,7 @@ class Replicator {
   void say(ConnectionId connection, wire::PeerMessage message);
   void end(Link& link, wire::Goodbye::Reason reason, std::string detail, Now now);
   void rest(const std::string& dialed, Now now);
+  void dial_later(const Link& link, Now now);
   void event(Severity severity, std::string text);
   [[nodiscard]] wire::Hello hello(Now now) const;
   [[nodiscard]] wire::Member self_facts() const;
@@ -157,6 +158,8 @@ class Replicator {
   const Config& config_;
   std::uint64_t node_;
   std::optional<Origin> previous_;
+  std::uint64_t window_;  // bytes of entries under way to a peer, or from one
+  bool full_ = false;     // no entry is taken in until a checkpoint has gone through
   Members members_;
   bool members_changed_ = true;
   std::map<ConnectionId, Link> links_;

@@ -23,6 +23,16 @@ StoreError damaged_cell(const CellKey& key, const std::string& why) {
               "); the disk is likely damaged; restore this node from its peers"};
 }
 
+// A map node, the names, the cell itself, and what it holds on the heap.
+std::size_t cell_size(const ObjectKey& object, const CellName& name, const CellDelta& delta) {
+  constexpr std::size_t node_overhead = 64;
+  return node_overhead + sizeof(CellDelta) + sizeof(CellName) + object.key.size() +
+         name.subkey.size() + heap_size(delta.value());
+}
+std::size_t cell_size(const CellKey& key, const CellDelta& delta) {
+  return cell_size(key.object, key.cell, delta);
+}
+
 }  // namespace
 
 bool Marker::covers(const ObjectKey& object) const {
@@ -35,13 +45,6 @@ bool Marker::covers(const ObjectKey& object) const {
       return true;
   }
   return false;
-}
-
-std::size_t cell_size(const CellKey& key, const CellDelta& delta) {
-  // A map node, the names, the cell itself, and what it holds on the heap.
-  constexpr std::size_t node_overhead = 64;
-  return node_overhead + sizeof(CellDelta) + sizeof(CellName) + key.object.key.size() +
-         key.cell.subkey.size() + heap_size(delta.value());
 }
 
 // ---------------------------------------------------------------- Layer
@@ -71,14 +74,24 @@ LayerCell* Layer::find(const CellKey& key) {
 LayerCell& Layer::put(const CellKey& key, CellDelta delta) {
   Cells& cells = objects_[key.object].cells;
   const std::size_t after = cell_size(key, delta);
-  const auto it = cells.find(key.cell);
-  if (it == cells.end()) {
+  const auto it = cells.lower_bound(key.cell);
+  if (it == cells.end() || it->first != key.cell) {
     bytes_ += after;
-    return cells.emplace(key.cell, std::move(delta)).first->second;
+    return cells.emplace_hint(it, key.cell, std::move(delta))->second;
   }
   bytes_ = bytes_ + after - cell_size(key, it->second);
   static_cast<CellDelta&>(it->second) = std::move(delta);
   return it->second;
+}
+
+void Layer::adopt(const ObjectKey& object, Cells::node_type cell) {
+  bytes_ += cell_size(object, cell.key(), cell.mapped());
+  auto inserted = objects_[object].cells.insert(std::move(cell));
+  if (!inserted.inserted) {
+    LayerCell& older = inserted.position->second;
+    bytes_ -= cell_size(object, inserted.position->first, older);
+    older = std::move(inserted.node.mapped());
+  }
 }
 
 void Layer::erase(const CellKey& key) {
@@ -104,30 +117,30 @@ void Layer::erase_object(const ObjectKey& key) {
     return;
   }
   for (const auto& [name, delta] : object->second.cells) {
-    bytes_ -= cell_size({key, name}, delta);
+    bytes_ -= cell_size(key, name, delta);
   }
   objects_.erase(object);
 }
 
 // ---------------------------------------------------------------- items of a layer
 
-Item item_of(const Layer::Cells& cells, const CellName& name) {
-  const auto find = [&](const CellName& half) {
-    const auto it = cells.find(half);
-    return it == cells.end() ? nullptr : &it->second;
-  };
+Item item_of(const Layer::Cells& cells, const CellName& name, const LayerCell& cell) {
   Item item;
-  item.kind = name.kind == CellKind::set_element ? CellKind::set_element : CellKind::hash_field;
-  const LayerCell* base = find({item.kind, name.subkey});
-  const LayerCell* totals = nullptr;
-  if (item.kind == CellKind::hash_field) {
-    totals = find({CellKind::hash_totals, name.subkey});
-    item.totals_touched = totals != nullptr;
-    item.totals_was = totals != nullptr ? totals->was : base->twin_was;
-    item.totals_now = totals != nullptr ? presence_of(*totals) : item.totals_was;
+  if (name.kind == CellKind::set_element) {
+    item.base_was = cell.was;
+    item.base_now = presence_of(cell);
+    return item;
   }
-  item.base_was = base != nullptr ? base->was : totals->twin_was;
-  item.base_now = base != nullptr ? presence_of(*base) : item.base_was;
+  item.kind = CellKind::hash_field;
+  const auto it = cells.find(twin_of(name));
+  const LayerCell* twin = it == cells.end() ? nullptr : &it->second;
+  const bool totals = name.kind == CellKind::hash_totals;
+  item.totals_touched = totals || twin != nullptr;
+  (totals ? item.totals_was : item.base_was) = cell.was;
+  (totals ? item.totals_now : item.base_now) = presence_of(cell);
+  const Presence twin_was = twin != nullptr ? twin->was : cell.twin_was;
+  (totals ? item.base_was : item.totals_was) = twin_was;
+  (totals ? item.base_now : item.totals_now) = twin != nullptr ? presence_of(*twin) : twin_was;
   return item;
 }
 
@@ -137,6 +150,12 @@ namespace {
 bool counts_here(const Layer::Cells& cells, const CellName& name) {
   return is_counted(name.kind) &&
          (name.kind != CellKind::hash_totals || !cells.contains(twin_of(name)));
+}
+
+const CellValue& nothing(CellKind kind) {
+  static const CellValue dotted = DottedCell{};
+  static const CellValue totals = OriginTotals{};
+  return is_totals(kind) ? totals : dotted;
 }
 
 // A visible cell, met in the order of names.
@@ -180,7 +199,7 @@ StoreResult<Counts> change_of(const Layer::Cells& cells, const ReadBase& base) {
     if (!counts_here(cells, name)) {
       continue;
     }
-    Item item = item_of(cells, name);
+    Item item = item_of(cells, name, cell);
     if (!item.change()) {
       if (auto settled = settle({item.kind, name.subkey}, item.base_was, item.base_now); !settled) {
         return std::unexpected(settled.error());
@@ -230,6 +249,9 @@ StoreResult<const CellValue*> Tables::read_single(const CellKey& key, const std:
     if (frozen == nullptr && clean != nullptr) {
       return &clean->value();
     }
+    if (frozen == nullptr && known_complete(key.object)) {
+      return &nothing(key.cell.kind);
+    }
   }
   auto below = read_below(key, stored);
   if (!below) {
@@ -240,12 +262,12 @@ StoreResult<const CellValue*> Tables::read_single(const CellKey& key, const std:
     return &scratch_;
   }
   // A dirty cell stays dirty, now whole.
-  uncount(key);
+  uncount(key, live);
   live->was = presence_of(*below);
   CellDelta joined = *live;
   joined.join_onto(*below);
   live_.put(key, std::move(joined));
-  recount(key);
+  recount(key, *live);
   return &live->value();
 }
 
@@ -505,10 +527,7 @@ StoreResult<void> Tables::merge_layers(const ObjectKey& object, CellKind first, 
 
 // ---------------------------------------------------------------- changing
 
-LayerCell& Tables::writable(const CellKey& key) {
-  if (LayerCell* live = live_.find(key)) {
-    return *live;
-  }
+LayerCell& Tables::raise(const CellKey& key) {
   CellDelta start(key.cell.kind);
   const CellDelta* frozen = frozen_ ? frozen_->cells.find(key) : nullptr;
   const CellDelta* clean = clean_.find(key);
@@ -536,12 +555,13 @@ LayerCell& Tables::writable(const CellKey& key) {
 
 template <typename Change>
 void Tables::change(const CellKey& key, const Change& change) {
-  uncount(key);
-  LayerCell& cell = writable(key);
+  LayerCell* live = live_.find(key);
+  uncount(key, live);
+  LayerCell& cell = live != nullptr ? *live : raise(key);
   const std::size_t before = cell_size(key, cell);
   change(cell);
   live_.account(before, cell_size(key, cell));
-  recount(key);
+  recount(key, cell);
 }
 
 void Tables::assign(const CellKey& key, Sibling sibling, const VersionVector& context) {
@@ -651,9 +671,10 @@ std::shared_ptr<const FrozenTables> Tables::freeze(std::uint64_t position) {
 
 void Tables::checkpoint_done(bool ingested) {
   const std::shared_ptr<FrozenTables> frozen = std::exchange(frozen_, nullptr);
-  for (const auto& [object, dirty] : frozen->cells.objects()) {
-    for (const auto& [name, delta] : dirty.cells) {
-      ingested ? to_clean({object, name}, delta) : back_to_live({object, name}, delta);
+  for (auto& [object, dirty] : frozen->cells.objects()) {
+    while (!dirty.cells.empty()) {
+      auto cell = dirty.cells.extract(dirty.cells.begin());
+      ingested ? to_clean(object, std::move(cell)) : back_to_live(object, std::move(cell));
     }
     const auto resident = residents_.find(object);
     if (resident == residents_.end() || !resident->second.below) {
@@ -677,33 +698,35 @@ void Tables::checkpoint_done(bool ingested) {
 }
 
 // The cell is on disk now. A partial one is whole there; it is read from there when it is wanted.
-void Tables::to_clean(const CellKey& key, const CellDelta& frozen) {
+void Tables::to_clean(const ObjectKey& object, Layer::Cells::node_type frozen) {
+  const CellKey key{object, frozen.key()};
   if (mutant("evict_dirty") && live_.find(key) != nullptr) {
     live_.erase(key);
   }
-  CellDelta now = frozen;
+  LayerCell& now = frozen.mapped();
   if (!now.is_whole()) {
     if (const CellDelta* clean = clean_.find(key)) {
       now.join_onto(*clean);
-    } else if (known_complete(key.object)) {
+    } else if (known_complete(object)) {
       now.join_onto(CellDelta::whole(empty_cell(key.cell.kind)));
     }
   }
   if (now.is_whole() && !is_empty(now.value())) {
-    clean_.put(key, std::move(now));
+    clean_.adopt(object, std::move(frozen));
   } else {
     clean_.erase(key);
   }
 }
 
 // Back into the dirty layer, under what has been written since.
-void Tables::back_to_live(const CellKey& key, const CellDelta& frozen) {
+void Tables::back_to_live(const ObjectKey& object, Layer::Cells::node_type frozen) {
+  const CellKey key{object, frozen.key()};
   CellDelta* live = live_.find(key);
   if (live == nullptr) {
-    live_.put(key, frozen);
+    live_.adopt(object, std::move(frozen));
   } else if (!live->is_whole()) {
     CellDelta joined = *live;
-    joined.join_onto(frozen);
+    joined.join_onto(frozen.mapped());
     live_.put(key, std::move(joined));
   }
 }
@@ -744,30 +767,33 @@ Presence Tables::presence_below(const CellKey& key) const {
   return known_complete(key.object) ? Presence::absent : Presence::unknown;
 }
 
-void Tables::uncount(const CellKey& key) {
+void Tables::uncount(const CellKey& key, const LayerCell* live) {
   Layer::Object* object = is_counted(key.cell.kind) ? live_.object(key.object) : nullptr;
   if (object == nullptr) {
     return;
   }
-  const bool dirty =
-      object->cells.contains(key.cell) ||
-      (key.cell.kind != CellKind::set_element && object->cells.contains(twin_of(key.cell)));
-  if (!dirty) {
-    return;
+  CellName name = key.cell;
+  if (live == nullptr && key.cell.kind != CellKind::set_element) {
+    name = twin_of(key.cell);
+    const auto twin = object->cells.find(name);
+    live = twin == object->cells.end() ? nullptr : &twin->second;
   }
-  if (const auto change = item_of(object->cells, key.cell).change()) {
+  if (live == nullptr) {
+    return;  // neither half is dirty yet
+  }
+  if (const auto change = item_of(object->cells, name, *live).change()) {
     object->change -= *change;
   } else {
     --object->open;
   }
 }
 
-void Tables::recount(const CellKey& key) {
+void Tables::recount(const CellKey& key, const LayerCell& cell) {
   if (!is_counted(key.cell.kind)) {
     return;
   }
   Layer::Object& object = *live_.object(key.object);
-  if (const auto change = item_of(object.cells, key.cell).change()) {
+  if (const auto change = item_of(object.cells, key.cell, cell).change()) {
     object.change += *change;
   } else {
     ++object.open;
@@ -795,7 +821,7 @@ void Tables::rebase(const ObjectKey& object, Below below) {
   live->open = 0;
   for (const auto& [name, cell] : live->cells) {
     if (counts_here(live->cells, name)) {
-      recount({object, name});
+      recount({object, name}, cell);
     }
   }
 }
@@ -836,7 +862,7 @@ StoreResult<void> Tables::know_live(const ObjectKey& object) {
     return {};
   }
   for (auto& [name, cell] : live->cells) {
-    if (!is_counted(name.kind) || item_of(live->cells, name).change()) {
+    if (!is_counted(name.kind) || item_of(live->cells, name, cell).change()) {
       continue;
     }
     const CellKey key{object, name};
@@ -857,10 +883,10 @@ StoreResult<void> Tables::know_live(const ObjectKey& object) {
         return std::unexpected(known->error());
       }
     }
-    uncount(key);
+    uncount(key, &cell);
     cell.was = *was;
     cell.twin_was = *twin_was;
-    recount(key);
+    recount(key, cell);
   }
   return {};
 }

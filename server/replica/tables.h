@@ -59,6 +59,8 @@ class Layer {
   [[nodiscard]] const Object* object(const ObjectKey& key) const;
   [[nodiscard]] Object* object(const ObjectKey& key);
   LayerCell& put(const CellKey& key, CellDelta delta);
+  // Takes over a cell of another layer as it is, without a copy; an older one of that name goes.
+  void adopt(const ObjectKey& object, Cells::node_type cell);
   void erase(const CellKey& key);
   void erase_object(const ObjectKey& key);
   // To be called around every change of a cell in place.
@@ -66,25 +68,24 @@ class Layer {
 
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
   [[nodiscard]] bool empty() const { return objects_.empty(); }
-  [[nodiscard]] const std::unordered_map<ObjectKey, Object, ObjectKeyHash>& objects() const {
-    return objects_;
-  }
+  using Objects = std::unordered_map<ObjectKey, Object, ObjectKeyHash>;
+  [[nodiscard]] const Objects& objects() const { return objects_; }
+  [[nodiscard]] Objects& objects() { return objects_; }
 
  private:
-  std::unordered_map<ObjectKey, Object, ObjectKeyHash> objects_;
+  Objects objects_;
   std::size_t bytes_ = 0;
 };
 
 // The element or field that a cell of this layer is a part of, as far as the layer tells.
-[[nodiscard]] Item item_of(const Layer::Cells& cells, const CellName& name);
+[[nodiscard]] Item item_of(const Layer::Cells& cells, const CellName& name, const LayerCell& cell);
 // What the items of one object in a frozen layer change; asks for the stored base of cells where
 // the layer does not tell.
 using ReadBase = std::function<StoreResult<CellValue>(const CellName&)>;
 [[nodiscard]] StoreResult<Counts> change_of(const Layer::Cells& cells, const ReadBase& base);
 
-[[nodiscard]] std::size_t cell_size(const CellKey& key, const CellDelta& delta);
-
-// What a checkpoint writes: immutable from the freeze on, read by the strand and by the job.
+// What a checkpoint writes: immutable from the freeze until the job has ended, read by the strand
+// and by the job.
 class FrozenTables {
  public:
   std::uint64_t position = 0;  // of the log
@@ -134,14 +135,17 @@ class Tables {
   // The dirty cells become an immutable layer under a new, empty one: all of the log up to
   // `position`. Requires !freezing().
   std::shared_ptr<const FrozenTables> freeze(std::uint64_t position);
-  // The frozen layer is on disk: it turns into clean cells, or stays dirty if that failed.
+  // The job has ended. The frozen layer is on disk and turns into clean cells, or it stays dirty if
+  // that failed; either way its cells move as they are, so memory does not hold them twice.
   void checkpoint_done(bool ingested);
 
   // Drops clean objects until all layers together are within bounds.
   void evict();
-  // Cells in memory may not grow further until a checkpoint has gone through.
+  // Dirty cells may not grow further until a checkpoint has gone through: only clean ones can
+  // leave.
   [[nodiscard]] bool full() const {
-    return bytes() > limits_.memory_bytes && live_.bytes() > limits_.memory_bytes / 2;
+    const std::uint64_t frozen = frozen_ ? frozen_->cells.bytes() : 0;
+    return live_.bytes() + frozen > limits_.memory_bytes / 4 * 3;
   }
 
   [[nodiscard]] std::size_t bytes() const;
@@ -169,14 +173,14 @@ class Tables {
   [[nodiscard]] StoreResult<CellValue> decode(const CellKey& key, std::string_view stored) const;
   void apply_markers(const ObjectKey& object, CellValue& value) const;
   void apply_later_markers(const ObjectKey& object, CellDelta& cell) const;
-  // The live cell to change in place: moved up from a lower layer if it is known there, a fresh
-  // partial one otherwise.
-  LayerCell& writable(const CellKey& key);
+  // A new live cell to change: moved up from a lower layer if it is known there, a fresh partial
+  // one otherwise.
+  LayerCell& raise(const CellKey& key);
   template <typename Change>
   void change(const CellKey& key, const Change& change);
   void kill_in_memory(const ObjectKey& object, const VersionVector& context);
-  void to_clean(const CellKey& key, const CellDelta& frozen);
-  void back_to_live(const CellKey& key, const CellDelta& frozen);
+  void to_clean(const ObjectKey& object, Layer::Cells::node_type frozen);
+  void back_to_live(const ObjectKey& object, Layer::Cells::node_type frozen);
   [[nodiscard]] bool known_complete(const ObjectKey& object) const;
   StoreResult<void> merge_layers(const ObjectKey& object, CellKind first, CellKind last,
                                  const Visit& visit);
@@ -185,8 +189,9 @@ class Tables {
   [[nodiscard]] bool marked(const ObjectKey& object) const;
   [[nodiscard]] Presence presence_below(const CellKey& key) const;  // as far as memory tells
   // Around every change of the live layer: takes the item's part out of the sums, puts it in.
-  void uncount(const CellKey& key);
-  void recount(const CellKey& key);
+  // `live`: the cell, if it is dirty yet.
+  void uncount(const CellKey& key, const LayerCell* live);
+  void recount(const CellKey& key, const LayerCell& live);
   // What lies below the live cells of an object has changed: registers there are gone, or nothing
   // is known.
   enum class Below : std::uint8_t { killed, unknown };

@@ -15,30 +15,24 @@ void kill_value(CellValue& value, const VersionVector& context) {
 
 StoreResult<const CellValue*> Transaction::read(const CellKey& key) {
   if (const auto object = overlay_.find(key.object); object != overlay_.end()) {
-    if (const auto cell = object->second.find(key.cell); cell != object->second.end()) {
+    const auto& cells = object->second.cells;
+    if (const auto cell = cells.find(key.cell); cell != cells.end()) {
       return &cell->second;
     }
   }
-  if (killed_.contains(key.object)) {
-    return overlaid(key);
-  }
-  return tables_.read(key);
+  const auto killed = killed_.find(key.object);
+  return killed == killed_.end() ? tables_.read(key) : under_kill(key, killed->second);
 }
 
-StoreResult<CellValue*> Transaction::overlaid(const CellKey& key) {
-  auto& cells = overlay_[key.object];
-  if (const auto it = cells.find(key.cell); it != cells.end()) {
-    return &it->second;
-  }
+StoreResult<const CellValue*> Transaction::under_kill(const CellKey& key,
+                                                      const VersionVector& killed) {
   const auto below = tables_.read(key);
   if (!below) {
-    return std::unexpected(below.error());
+    return below;
   }
   CellValue value = **below;
-  if (const auto killed = killed_.find(key.object); killed != killed_.end()) {
-    kill_value(value, killed->second);
-  }
-  return &cells.emplace(key.cell, std::move(value)).first->second;
+  kill_value(value, killed);
+  return &overlay_[key.object].cells.emplace(key.cell, std::move(value)).first->second;
 }
 
 StoreResult<void> Transaction::for_each(const ObjectKey& object, CellKind first, CellKind last,
@@ -49,7 +43,7 @@ StoreResult<void> Transaction::for_each(const ObjectKey& object, CellKind first,
   }
   // Both sides are sorted by name; the overlay's cell stands for the one below it.
   static const std::map<CellName, CellValue> nothing;
-  const auto& cells = overlay == overlay_.end() ? nothing : overlay->second;
+  const auto& cells = overlay == overlay_.end() ? nothing : overlay->second.cells;
   const auto killed = killed_.find(object);
   auto mine = cells.lower_bound({first, ""});
   Tables::Walk walk = Tables::Walk::on;
@@ -119,52 +113,61 @@ StoreResult<Counts> Transaction::counts(const ObjectKey& object) {
   if (!killed_.contains(object)) {
     counts = tables_.counts(object);
   }
-  if (const auto change = changes_.find(object); counts && change != changes_.end()) {
-    *counts += change->second;
+  if (const auto overlay = overlay_.find(object); counts && overlay != overlay_.end()) {
+    *counts += overlay->second.change;
   }
   return counts;
 }
 
-StoreResult<void> Transaction::put(const CellKey& key, CellValue value) {
+StoreResult<void> Transaction::put(const CellKey& key, CellValue value, Seen seen) {
+  Counts change;
   if (is_counted(key.cell.kind)) {
-    Item item;
-    item.kind =
-        key.cell.kind == CellKind::set_element ? CellKind::set_element : CellKind::hash_field;
-    const bool totals = key.cell.kind == CellKind::hash_totals;
-    const auto before = read(key);
-    if (!before) {
-      return std::unexpected(before.error());
-    }
-    (totals ? item.totals_was : item.base_was) = presence_of(**before);
-    (totals ? item.totals_now : item.base_now) = presence_of(value);
-    item.totals_touched = totals;
-    if (item.kind == CellKind::hash_field) {
-      const auto twin = read({key.object, twin_of(key.cell)});
-      if (!twin) {
-        return std::unexpected(twin.error());
+    const auto look = [&](Presence& half, CellKind kind) -> StoreResult<void> {
+      if (half == Presence::unknown) {
+        const auto cell = read({key.object, {kind, key.cell.subkey}});
+        if (!cell) {
+          return std::unexpected(cell.error());
+        }
+        half = presence_of(**cell);
       }
-      (totals ? item.base_was : item.totals_was) = presence_of(**twin);
-      (totals ? item.base_now : item.totals_now) = presence_of(**twin);
+      return {};
+    };
+    const bool element = key.cell.kind == CellKind::set_element;
+    Item item;
+    item.kind = element ? CellKind::set_element : CellKind::hash_field;
+    item.totals_touched = key.cell.kind == CellKind::hash_totals;
+    if (auto looked = look(seen.base, item.kind); !looked) {
+      return looked;
     }
-    changes_[key.object] += *item.change();
+    if (!element) {
+      if (auto looked = look(seen.totals, CellKind::hash_totals); !looked) {
+        return looked;
+      }
+    }
+    item.base_was = item.base_now = seen.base;
+    item.totals_was = item.totals_now = seen.totals;
+    (item.totals_touched ? item.totals_now : item.base_now) = presence_of(value);
+    change = *item.change();
   }
-  overlay_[key.object].insert_or_assign(key.cell, std::move(value));
+  Object& object = overlay_[key.object];
+  object.change += change;
+  object.cells.insert_or_assign(key.cell, std::move(value));
   return {};
 }
 
-StoreResult<void> Transaction::assign(const CellKey& key, std::string bytes) {
+StoreResult<void> Transaction::assign(const CellKey& key, std::string bytes, Seen seen) {
   Sibling sibling{next_dot(), has_payload(key.cell.kind) ? hlc_ : 0, bytes};
   DottedCell value;
   value.assign(std::move(sibling));
-  if (auto done = put(key, std::move(value)); !done) {
+  if (auto done = put(key, std::move(value), seen); !done) {
     return done;
   }
   emit(key, Assign{std::move(bytes)});
   return {};
 }
 
-StoreResult<void> Transaction::remove(const CellKey& key) {
-  if (auto done = put(key, empty_cell(key.cell.kind)); !done) {
+StoreResult<void> Transaction::remove(const CellKey& key, Seen seen) {
+  if (auto done = put(key, empty_cell(key.cell.kind), seen); !done) {
     return done;
   }
   emit(key, Remove{});
@@ -179,7 +182,7 @@ StoreResult<void> Transaction::increment(const CellKey& key, const Total& delta)
   OriginTotals totals = std::get<OriginTotals>(**seen);
   const TotalPart part = totals.increment(origin_, next_dot().n, delta);
   totals.join(part);
-  if (auto done = put(key, std::move(totals)); !done) {
+  if (auto done = put(key, std::move(totals), {}); !done) {
     return done;
   }
   emit(key, Increment{part.life, part.total, delta});
@@ -199,7 +202,7 @@ StoreResult<void> Transaction::reset(const CellKey& key) {
   for (const ObservedTotal& total : observed) {
     totals.reset(total, next_dot());
   }
-  if (auto done = put(key, std::move(totals)); !done) {
+  if (auto done = put(key, std::move(totals), {}); !done) {
     return done;
   }
   emit(key, Reset{std::move(observed)});
@@ -225,7 +228,7 @@ StoreResult<void> Transaction::kill(const ObjectKey& object) {
   emit({object, {}}, Kill{ScopeLevel::key});
   killed_[object].join(context_);
   if (const auto cells = overlay_.find(object); cells != overlay_.end()) {
-    for (auto& [name, value] : cells->second) {
+    for (auto& [name, value] : cells->second.cells) {
       kill_value(value, context_);
     }
   }
@@ -234,7 +237,7 @@ StoreResult<void> Transaction::kill(const ObjectKey& object) {
       return done;
     }
   }
-  changes_[object] = {};  // nothing of it is left
+  overlay_[object].change = {};  // nothing of it is left
   return {};
 }
 

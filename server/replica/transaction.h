@@ -12,6 +12,12 @@
 
 namespace starling::replica {
 
+// What a caller has seen of the element or field that a cell belongs to.
+struct Seen {
+  Presence base = Presence::unknown;
+  Presence totals = Presence::unknown;
+};
+
 // Commands are const over the tables plus this overlay. Each emitted op takes the next dot; later
 // commands of the same entry see the effects of earlier ones. Discarding the transaction undoes
 // everything.
@@ -28,10 +34,10 @@ class Transaction {
   // How many elements and fields the object has, this entry's changes included.
   [[nodiscard]] StoreResult<Counts> counts(const ObjectKey& object);
 
-  // Elements and fields are counted, so these two read what was there; other cells are written
-  // without a look.
-  StoreResult<void> assign(const CellKey& key, std::string bytes);
-  StoreResult<void> remove(const CellKey& key);
+  // Elements and fields are counted: if the caller has not seen what is there, these two look.
+  // Other cells are written blindly.
+  StoreResult<void> assign(const CellKey& key, std::string bytes, Seen seen = {});
+  StoreResult<void> remove(const CellKey& key, Seen seen = {});
   // Adds to this origin's total. The cell must have been read without error before.
   StoreResult<void> increment(const CellKey& key, const Total& delta);
   // Takes away what this replica sees of the cell; nothing if it sees nothing.
@@ -46,9 +52,9 @@ class Transaction {
  private:
   // What this op had seen: V before the entry, and the ops before it in the entry (R1.3).
   Dot next_dot();
-  StoreResult<CellValue*> overlaid(const CellKey& key);
+  StoreResult<const CellValue*> under_kill(const CellKey& key, const VersionVector& killed);
   // Puts the new value of a cell over what is below, and counts what that changes.
-  StoreResult<void> put(const CellKey& key, CellValue value);
+  StoreResult<void> put(const CellKey& key, CellValue value, Seen seen);
   void emit(const CellKey& key, Change change);
 
   Tables& tables_;
@@ -58,10 +64,12 @@ class Transaction {
   VersionVector context_;
   std::vector<Op> ops_;
   std::size_t bytes_ = 0;
-  std::unordered_map<ObjectKey, std::map<CellName, CellValue>, ObjectKeyHash> overlay_;
+  struct Object {
+    std::map<CellName, CellValue> cells;
+    Counts change;  // to the counts of the tables; to nothing, once the object was killed
+  };
+  std::unordered_map<ObjectKey, Object, ObjectKeyHash> overlay_;
   std::unordered_map<ObjectKey, VersionVector, ObjectKeyHash> killed_;
-  // Over the counts of the tables; over nothing, once the object was killed.
-  std::unordered_map<ObjectKey, Counts, ObjectKeyHash> changes_;
 };
 
 }  // namespace starling::replica

@@ -26,7 +26,7 @@ def scenario_package_lists(lab):
     rng = random.Random(int(os.environ.get("STARLING_SEED", "1")))
 
     one, two, three = nodes = lab.cluster("one", "two", "three")
-    wire = Wire()
+    wire, peak = Wire(), 0.0
     phases.end("make the input")
     one.ok("import", str(base_path), timeout=300)
     one.wait_converged(60)
@@ -56,6 +56,7 @@ def scenario_package_lists(lab):
             check(not ended(importer), "the import ended before all kills; it is too short")
             victim = two if point == two_dies_at else one
             wire.note(victim)
+            peak = max(peak, victim.peak_memory_mib())
             victim.kill()
             victim.start()
         complaints = importer.communicate(timeout=240)[1]
@@ -82,6 +83,7 @@ def scenario_package_lists(lab):
 
     for node in nodes:
         wire.note(node)
+        peak = max(peak, node.peak_memory_mib())
         node.stop()
     for node in nodes:
         node.flags[node.flags.index("--memory") + 1] = "64MiB"
@@ -94,6 +96,7 @@ def scenario_package_lists(lab):
         with open(path, encoding="utf-8") as file:
             exports[node.name] = read_ndjson(file)
         check_equal(node.digest(), digest, f"the digest of {node.name} after a cold start")
+    cold_peak = max(node.peak_memory_mib() for node in nodes)
     phases.end("export and digest each")
     expected = expected_state.derive(dataset, base_lines, journal, edits_path)
     check_equal(len(expected_state.acknowledged_lines(journal)), lines - base_lines, "acknowledged lines")
@@ -109,6 +112,7 @@ def scenario_package_lists(lab):
             f"import of {lines - base_lines} lines through the kills: {import_seconds:.1f} s, "
             f"{complaints.strip().splitlines()[-1]}",
             f"converged {converge_seconds:.2f} s after healing; {wire.bytes / 1e6:.1f} MB between the nodes",
+            f"peak memory of a node: {peak:.0f} MiB with --memory 256MiB, {cold_peak:.0f} MiB cold with 64MiB",
             f"{len(expected)} keys with {digest[1]} cells are right on all three nodes, "
             "read from a cold start with --memory 64MiB",
             phases.text(),

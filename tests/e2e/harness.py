@@ -176,6 +176,11 @@ class Node:
     def log_tail(self):
         return f"--- end of the log of {self.name}:\n" + "\n".join(self.log().splitlines()[-15:])
 
+    def peak_memory_mib(self):
+        """The most memory that the running process has ever had in use (VmHWM)."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) / 1024
+
     # -- kvctl --
 
     def kvctl(self, *args, **options):

@@ -18,32 +18,10 @@ Group::Limits small_objects(std::uint64_t memory_bytes = 1u << 30) {
   return {.tables = {.memory_bytes = memory_bytes, .whole_object_rows = 8}};
 }
 
-Command add(const std::string& key, std::vector<std::string> elements) {
-  return command(CommandCode::set_add, key, std::move(elements));
-}
-Command remove(const std::string& key, std::vector<std::string> elements) {
-  return command(CommandCode::set_remove, key, std::move(elements));
-}
 Command hset(const std::string& key, const std::string& field) {
-  return command(CommandCode::hash_set, key, {field, "1"});
+  return hash_set(key, {field, "1"});
 }
-Command hdel(const std::string& key, const std::string& field) {
-  return command(CommandCode::hash_del, key, {field});
-}
-Command hincr(const std::string& key, const std::string& field) {
-  return command(CommandCode::hash_incr, key, {field}, 1);
-}
-Command del(const std::string& key) { return command(CommandCode::del, key); }
-Command set_size(const std::string& key) { return command(CommandCode::set_size, key); }
-Command hash_size(const std::string& key) { return command(CommandCode::hash_size, key); }
-
-std::vector<std::string> names(int from, int to) {
-  std::vector<std::string> names;
-  for (int i = from; i < to; ++i) {
-    names.push_back("e" + std::to_string(i));
-  }
-  return names;
-}
+Command hdel(const std::string& key, const std::string& field) { return hash_del(key, {field}); }
 
 // What is stored, counted cell by cell, and what the derived rows say.
 std::map<std::string, Counts> counted(Store& store) {
@@ -110,21 +88,21 @@ namespace {
 TEST_CASE("a set has as many elements as were added and not removed") {
   TestGroup a(1);
   CHECK(a.number(set_size("s")) == 0);
-  a.run(add("s", {"x", "y", "y", "z"}));
+  a.run(set_add("s", {"x", "y", "y", "z"}));
   CHECK(a.number(set_size("s")) == 3);
-  a.run(remove("s", {"y", "nobody"}));
+  a.run(set_remove("s", {"y", "nobody"}));
   CHECK(a.number(set_size("s")) == 2);
-  a.run(add("s", {"x"}));
+  a.run(set_add("s", {"x"}));
   CHECK(a.number(set_size("s")) == 2);
 }
 
 TEST_CASE("a field is one field, whether it is a register, a sum, or both") {
   TestGroup a(1);
   a.run(hset("h", "register"));
-  a.run(hincr("h", "sum"));
+  a.run(hash_incr("h", "sum"));
   CHECK(a.number(hash_size("h")) == 2);
-  a.run(command(CommandCode::hash_set, "h", {"both", "1"}));
-  a.run(hincr("h", "both"));
+  a.run(hset("h", "both"));
+  a.run(hash_incr("h", "both"));
   CHECK(a.number(hash_size("h")) == 3);
   a.run(hset("h", "sum"));
   CHECK(a.number(hash_size("h")) == 3);
@@ -132,23 +110,23 @@ TEST_CASE("a field is one field, whether it is a register, a sum, or both") {
     a.run(hdel("h", field));
   }
   CHECK(a.number(hash_size("h")) == 0);
-  CHECK(a.text(command(CommandCode::type, "h")) == "none");
+  CHECK(a.text(type("h")) == "none");
 }
 
 TEST_CASE("sizes are of the type that readers see") {
   TestGroup a(1);
   a.run(hset("h", "f"));
-  CHECK(a.refusal(set_size("h")) == wire::ErrorCode::wrong_type);
-  a.run(command(CommandCode::set, "text", {"v"}));
-  CHECK(a.refusal(hash_size("text")) == wire::ErrorCode::wrong_type);
+  CHECK(a.refusal(set_size("h")) == ErrorCode::wrong_type);
+  a.run(set("text", "v"));
+  CHECK(a.refusal(hash_size("text")) == ErrorCode::wrong_type);
 }
 
 TEST_CASE("later commands of one entry count what earlier ones did") {
   TestGroup a(1);
-  const auto results =
-      a.run({add("s", {"x", "y"}), set_size("s"), remove("s", {"x"}), set_size("s"), del("s"),
-             set_size("s"), add("s", {"z"}), set_size("s"), hincr("h", "f"), hset("h", "f"),
-             hash_size("h"), del("h"), hash_size("h"), hincr("h", "g"), hash_size("h")});
+  const auto results = a.run({set_add("s", {"x", "y"}), set_size("s"), set_remove("s", {"x"}),
+                              set_size("s"), del("s"), set_size("s"), set_add("s", {"z"}),
+                              set_size("s"), hash_incr("h", "f"), hset("h", "f"), hash_size("h"),
+                              del("h"), hash_size("h"), hash_incr("h", "g"), hash_size("h")});
   const auto number = [&](std::size_t i) { return std::get<std::int64_t>(results[i]); };
   CHECK(number(1) == 2);
   CHECK(number(3) == 1);
@@ -163,26 +141,26 @@ TEST_CASE("later commands of one entry count what earlier ones did") {
 
 TEST_CASE("the count of a large set is read, not walked") {
   TestGroup a(1, small_objects());
-  a.run(add("s", names(0, 1000)));
+  a.run(set_add("s", names(0, 1000)));
   a.checkpoint();
   a.restart();
   CHECK(a.number(set_size("s")) == 1000);
   a.store().reads = 0;
-  a.run(add("s", names(990, 1010)));
+  a.run(set_add("s", names(990, 1010)));
   CHECK(a.number(set_size("s")) == 1010);
   CHECK(a.store().reads <= 40);
 }
 
 TEST_CASE("a delete of a large set leaves zero, at once and without a look at its elements") {
   TestGroup a(1, small_objects());
-  a.run(add("s", names(0, 1000)));
+  a.run(set_add("s", names(0, 1000)));
   a.checkpoint();
   a.restart();
   CHECK(a.number(set_size("s")) == 1000);
   a.store().reads = 0;
   a.run(del("s"));
   CHECK(a.number(set_size("s")) == 0);
-  a.run(add("s", {"new"}));
+  a.run(set_add("s", {"new"}));
   CHECK(a.number(set_size("s")) == 1);
   CHECK(a.store().reads <= 20);
   CHECK(a->tables().markers().size() == 1);
@@ -194,9 +172,9 @@ TEST_CASE("a delete of a large set leaves zero, at once and without a look at it
 TEST_CASE("a delete elsewhere takes what it had seen, and the rest still counts") {
   TestGroup a(1, small_objects());
   TestGroup b(2, small_objects());
-  a.run(add("s", names(0, 100)));
+  a.run(set_add("s", names(0, 100)));
   b.pull_from(a);
-  b.run(add("s", names(100, 150)));
+  b.run(set_add("s", names(100, 150)));
   b.checkpoint();
   a.run(del("s"));
   b.restart();  // so that b holds nothing of the set in memory
@@ -209,12 +187,12 @@ TEST_CASE("a delete elsewhere takes what it had seen, and the rest still counts"
 
 TEST_CASE("an ingested checkpoint that the strand has not heard of is not counted twice") {
   TestGroup a(1, small_objects());
-  a.run(add("s", names(0, 100)));
+  a.run(set_add("s", names(0, 100)));
   a.checkpoint();
   a.restart();
   TestGroup b(2, small_objects());
   b.pull_from(a);
-  b.run(add("s", names(100, 120)));
+  b.run(set_add("s", names(100, 120)));
   a.pull_from(b);  // cold at a: pending operands
   a.freeze();
   a.write();
@@ -227,17 +205,17 @@ TEST_CASE(
     "a delete that arrives while a checkpoint is being written counts the frozen cells once") {
   TestGroup a(1, small_objects());
   TestGroup b(2, small_objects());
-  a.run(add("s", names(0, 100)));
+  a.run(set_add("s", names(0, 100)));
   b.pull_from(a);
   b.checkpoint();
   b.restart();
-  a.run(add("s", names(100, 105)));
+  a.run(set_add("s", names(100, 105)));
   b.pull_from(a);
   CHECK(b.number(set_size("s")) == 105);
   b.freeze();
   a.run(del("s"));
   b.pull_from(a);
-  a.run(add("s", {"z"}));
+  a.run(set_add("s", {"z"}));
   b.pull_from(a);
   CHECK(b.number(set_size("s")) == 1);
   b.write();
@@ -248,8 +226,8 @@ TEST_CASE(
 
 TEST_CASE("rows of another version are derived anew by the next checkpoint, right until then too") {
   TestGroup a(1, small_objects());
-  a.run(add("s", names(0, 100)));
-  a.run(hincr("h", "f"));
+  a.run(set_add("s", names(0, 100)));
+  a.run(hash_incr("h", "f"));
   a.checkpoint();
   {
     auto writer = *a.store().begin_checkpoint(a.store().state_position());
@@ -260,7 +238,7 @@ TEST_CASE("rows of another version are derived anew by the next checkpoint, righ
   }
   a.restart();
   CHECK(a.number(set_size("s")) == 100);
-  a.run(add("s", {"one more"}));
+  a.run(set_add("s", {"one more"}));
   a.checkpoint();
   CHECK(derived_rows(a.store()) == counted(a.store()));
   CHECK(*a.store().get(replica::derived_version_key()) == std::string(replica::derived_version));
@@ -331,12 +309,12 @@ class History {
         case 2:
         case 3:
         case 4:
-          commands.push_back(add("s" + key, names(below(24), 24)));
+          commands.push_back(set_add("s" + key, names(below(24), 24)));
           break;
         case 5:
         case 6:
         case 7:
-          commands.push_back(remove("s" + key, {name}));
+          commands.push_back(set_remove("s" + key, {name}));
           break;
         case 8:
         case 9:
@@ -345,7 +323,7 @@ class History {
           break;
         case 11:
         case 12:
-          commands.push_back(hincr("h" + key, "sum" + std::to_string(below(12))));
+          commands.push_back(hash_incr("h" + key, "sum" + std::to_string(below(12))));
           break;
         case 13:
           commands.push_back(hset("h" + key, "sum" + std::to_string(below(12))));
@@ -391,7 +369,7 @@ class History {
     const std::int64_t there = walked();
     REQUIRE(counted == there);
     REQUIRE((walked_first == -1 || walked_first == there));
-    REQUIRE((at.text(command(CommandCode::type, size.key)) == "none") == (there == 0));
+    REQUIRE((at.text(type(size.key)) == "none") == (there == 0));
   }
 
   static void check_rows(TestGroup& at) {

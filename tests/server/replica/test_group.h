@@ -15,6 +15,7 @@
 #include "crdt/varint.h"
 #include "server/replica/checkpoint.h"
 #include "server/replica/group.h"
+#include "tests/server/replica/commands.h"
 #include "tests/server/replica/test_store.h"
 
 namespace starling::test {
@@ -22,15 +23,6 @@ namespace starling::test {
 using replica::CheckpointDone;
 using replica::CheckpointJob;
 using replica::Group;
-using wire::Command;
-using wire::CommandCode;
-using wire::Result;
-
-inline Command command(CommandCode code, std::string key, std::vector<std::string> args = {},
-                       std::int64_t number = 0) {
-  return {code, 0, std::move(key), std::move(args), number};
-}
-
 class TestGroup {
  public:
   explicit TestGroup(std::uint64_t node, Group::Limits limits = {})
@@ -56,7 +48,7 @@ class TestGroup {
     tick();
     return executed;
   }
-  wire::ErrorCode refusal(const Command& one) {
+  ErrorCode refusal(const Command& one) {
     auto executed = execute({one});
     REQUIRE(!executed);
     return executed.error().code;
@@ -151,6 +143,13 @@ class TestGroup {
   }
 
   // -- looking --
+
+  // The audit digest of what is stored, with the V it belongs to (R7.2).
+  [[nodiscard]] replica::CutJobDone digest() const {
+    replica::CutJob::Params params;
+    params.kind = replica::CutJobKind::digest;
+    return replica::CutJob(params).run(*store_);
+  }
 
   Group* operator->() { return group_.get(); }
   const Group* operator->() const { return group_.get(); }

@@ -1,0 +1,133 @@
+// The workspace of one entry (R2.3).
+#include "server/replica/transaction.h"
+
+#include "tests/server/replica/test_group.h"
+
+namespace starling::test {
+namespace {
+
+using replica::Tables;
+using replica::Transaction;
+
+const ObjectKey key{0, "k"};
+const CellKey text{key, {CellKind::string_register, ""}};
+const CellKey sum{key, {CellKind::string_totals, ""}};
+
+CellKey element(const std::string& name) { return {key, {CellKind::set_element, name}}; }
+
+Transaction begin(TestGroup& group) {
+  return {group->tables(), group->self(), group->streams().at(group->self()).n + 1, 1,
+          group->applied()};
+}
+
+bool shows(Transaction& transaction, const CellKey& cell) {
+  const auto value = transaction.read(cell);
+  REQUIRE(value);
+  return is_present(**value);
+}
+
+List elements(Transaction& transaction) {
+  List names;
+  REQUIRE(transaction.for_each(key, CellKind::set_element, CellKind::set_element,
+                               [&](const CellName& name, const CellValue&) {
+                                 names.push_back(name.subkey);
+                                 return Tables::Walk::on;
+                               }));
+  return names;
+}
+
+TEST_CASE("later reads see earlier writes; nobody else sees any of them") {
+  TestGroup a(1);
+  Transaction transaction = begin(a);
+  REQUIRE(transaction.assign(text, "v"));
+  CHECK(shows(transaction, text));
+  REQUIRE(transaction.remove(text));
+  CHECK_FALSE(shows(transaction, text));
+  REQUIRE(transaction.assign(element("x"), ""));
+  CHECK(elements(transaction) == List{"x"});
+  CHECK_FALSE(a->tables().dirty());
+  CHECK(a.number(exists("k")) == 0);
+}
+
+TEST_CASE("every change takes the next dot of the entry") {
+  TestGroup a(1);
+  Transaction transaction = begin(a);
+  CHECK(transaction.empty());
+  REQUIRE(transaction.assign(text, "v"));
+  REQUIRE(transaction.increment(sum, Total::of(2)));
+  REQUIRE(transaction.kill(key));
+  const auto ops = transaction.take_ops();
+  REQUIRE(ops.size() == 4);  // … and the reset of the total, by name (R3.6)
+  CHECK(std::holds_alternative<Assign>(ops[0].change));
+  CHECK(std::get<Increment>(ops[1].change).life == 2);
+  CHECK(std::holds_alternative<Kill>(ops[2].change));
+  CHECK(std::get<Reset>(ops[3].change).observed.front().n == 2);
+}
+
+TEST_CASE("a walk shows the overlay and what is below it in one order") {
+  TestGroup a(1);
+  a.run(set_add("k", {"b", "d", "f"}));
+  Transaction transaction = begin(a);
+  REQUIRE(transaction.assign(element("a"), ""));
+  REQUIRE(transaction.assign(element("d"), ""));
+  REQUIRE(transaction.assign(element("e"), ""));
+  REQUIRE(transaction.assign(element("z"), ""));
+  REQUIRE(transaction.remove(element("f")));
+  CHECK(elements(transaction) == List{"a", "b", "d", "e", "z"});
+}
+
+TEST_CASE("after a kill only what is written later shows") {
+  TestGroup a(1);
+  a.run(set_add("k", {"old"}));
+  Transaction transaction = begin(a);
+  REQUIRE(transaction.assign(element("older than the kill"), ""));
+  REQUIRE(transaction.kill(key));
+  CHECK(elements(transaction).empty());
+  CHECK_FALSE(shows(transaction, element("old")));
+  REQUIRE(transaction.assign(element("new"), ""));
+  CHECK(elements(transaction) == List{"new"});
+  CHECK(transaction.counts(key)->elements == 1);
+}
+
+TEST_CASE("a reset takes what is seen, and writes nothing if nothing is") {
+  TestGroup a(1);
+  Transaction nothing = begin(a);
+  REQUIRE(nothing.reset(sum));
+  CHECK(nothing.empty());
+  a.run(incr("k", 5));
+  Transaction transaction = begin(a);
+  REQUIRE(transaction.reset(sum));
+  CHECK_FALSE(shows(transaction, sum));
+  REQUIRE(transaction.increment(sum, Total::of(1)));
+  CHECK(shows(transaction, sum));
+}
+
+TEST_CASE("a refused request leaves nothing behind, not even a dot") {
+  TestGroup a(1);
+  const auto refused = a.execute({set("x", "1"), set("text", "v"), incr("text")});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::not_a_number);
+  CHECK(std::holds_alternative<Nil>(a.run(get("x"))));
+  CHECK(a.own().empty());
+  CHECK(a->applied().empty());
+}
+
+TEST_CASE("one entry kills what it wrote itself, and only that (named in architecture.md)") {
+  TestGroup a(1);
+  TestGroup b(2);
+  a.run({set_add("s", {"e"}), set_remove("s", {"e"}), set_add("s", {"e"})});
+  a.run({incr("n"), del("n"), incr("n")});
+  a.run({set_add("t", {"e"}), del("t"), set_add("t", {"e"})});
+  b.pull_from(a);
+  for (TestGroup* group : {&a, &b}) {
+    CHECK(group->list(set_members("s")) == List{"e"});
+    CHECK(group->text(get("n")) == "1");
+    CHECK(group->list(set_members("t")) == List{"e"});
+  }
+  a.checkpoint();
+  b.checkpoint();
+  CHECK(a.digest().digest == b.digest().digest);
+}
+
+}  // namespace
+}  // namespace starling::test
