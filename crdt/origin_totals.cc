@@ -106,7 +106,7 @@ void OriginTotals::reset(const ObservedTotal& observed, const Dot& reset_dot) {
   const auto part = std::ranges::find(parts_, observed.origin, &TotalPart::origin);
   if (mutant("oblivious_counter") && !part->live()) {
     parts_.erase(part);
-  } else if (mutant("blind_reset")) {
+  } else if (mutant("blind_reset") && part->live()) {
     part->base_n = part->n;
     part->base = part->total;
   }

@@ -31,7 +31,7 @@ constexpr std::string_view fact_cluster = "cluster";
 constexpr std::string_view fact_node = "node";
 constexpr std::string_view fact_origin = "origin";
 constexpr std::string_view fact_members = "members";
-constexpr std::string_view fact_joined = "joined";
+constexpr std::string_view fact_joined = "joined";  // V of the first contact, once reached
 
 std::uint64_t mix(std::uint64_t value) {  // splitmix64
   value += 0x9E3779B97F4A7C15ULL;
@@ -43,6 +43,12 @@ std::uint64_t mix(std::uint64_t value) {  // splitmix64
 // Epochs grow with the seconds since this instant (2025-01-01), so that a directory restored from
 // an old backup does not fall back to an epoch that was already used (R1.2).
 constexpr std::uint64_t epoch_birth_ms = 1'735'689'600'000;
+
+std::string encoded(const VersionVector& vector) {
+  std::string bytes;
+  put_version_vector(bytes, vector);
+  return bytes;
+}
 
 wire::Error error(wire::ErrorCode code, std::string message) { return {code, std::move(message)}; }
 
@@ -156,8 +162,7 @@ class Replica::Impl {
   std::optional<Replicator> replicator_;
   bool wants_tick_ = true;
   bool stopping_ = false;
-  bool joined_ = false;           // it serves
-  bool joined_for_good_ = false;  // … and so does every later start
+  bool joined_ = false;  // it has had what its first contact had: it serves
   std::uint64_t next_due_us_ = 0;
 
   std::deque<Waiting> waiting_;
@@ -253,19 +258,20 @@ StoreResult<void> Replica::Impl::open(Now now) {
     }
   }
   replicator_.emplace(group_, config_, node_, previous, std::move(known));
-  joined_ = *joined || (fresh && config_.join.empty()) || mutant("join_unready");
-  if (fresh) {
-    if (auto put = store_.put_fact(fact_cluster, config_.cluster); !put) {
+  std::optional<VersionVector> goal;
+  if (*joined) {
+    ByteReader in(**joined);
+    goal = read_version_vector(in);
+  } else if (fresh && config_.join.empty()) {
+    goal.emplace();  // the first of its cluster
+    if (auto put = store_.put_fact(fact_joined, encoded(*goal)); !put) {
       return put;
     }
   }
-  joined_for_good_ = joined_;
-  if (joined_ && !*joined) {
-    if (auto put = store_.put_fact(fact_joined, "1"); !put) {
-      return put;
-    }
-  }
-  return {};
+  // A power cut may have taken back what the node had when it began to serve.
+  joined_ = (goal && (goal->leq(group_.applied()) || mutant("joined_volatile"))) ||
+            mutant("join_unready");
+  return fresh ? store_.put_fact(fact_cluster, config_.cluster) : StoreResult<void>();
 }
 
 // ---------------------------------------------------------------- the tick
@@ -723,17 +729,12 @@ void Replica::Impl::maybe_truncate(Effects& effects) {
 // has to catch up anew (R5.7, scenario joiner_loses_power).
 void Replica::Impl::update_readiness(Effects& effects) {
   const auto& goal = replicator_->join_goal();
-  if (joined_for_good_ || !goal || !goal->leq(group_.applied())) {
+  if (joined_ || !goal || !goal->leq(group_.applied())) {
     return;
   }
-  if (!joined_) {
-    joined_ = true;
-    events_.push_back({Severity::info, "caught up with the member it joined: ready"});
-  }
-  if (goal->leq(group_.durable()) || mutant("joined_volatile")) {
-    joined_for_good_ = true;
-    effects.facts.push_back({std::string(fact_joined), "1"});
-  }
+  joined_ = true;
+  effects.facts.push_back({std::string(fact_joined), encoded(*goal)});
+  events_.push_back({Severity::info, "caught up with the member it joined: ready"});
 }
 
 void Replica::Impl::begin_digest_round(const ClientRequest& request, Now now) {
