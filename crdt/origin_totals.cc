@@ -109,6 +109,7 @@ void OriginTotals::reset(const ObservedTotal& observed, const Dot& reset_dot) {
   } else if (mutant("blind_reset") && part->live()) {
     part->base_n = part->n;
     part->base = part->total;
+    part->reset_by = reset_dot;
   }
 }
 
