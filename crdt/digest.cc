@@ -14,15 +14,15 @@ Digest& Digest::operator+=(const Digest& other) {
 }
 
 Digest digest_of(const CellKey& key, const CellValue& value) {
-  const std::string live = canonical_live(key.cell.kind, value);
+  const std::string live = canonical_live(key.cell.kind(), value);
   if (live.empty()) {
     return {};
   }
   std::string bytes;
   put_u8(bytes, key.object.db);
   put_bytes(bytes, key.object.key);
-  put_u8(bytes, static_cast<std::uint8_t>(key.cell.kind));
-  put_bytes(bytes, key.cell.subkey);
+  put_u8(bytes, static_cast<std::uint8_t>(key.cell.kind()));
+  put_bytes(bytes, key.cell.subkey());
   bytes.append(live);
   const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
   return {hash.high64, hash.low64};

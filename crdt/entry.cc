@@ -163,8 +163,8 @@ class EntryWriter {
         put_u8(out, static_cast<std::uint8_t>(kill->level));
         continue;
       }
-      put_u8(out, static_cast<std::uint8_t>(op.key.cell.kind));
-      put_bytes(out, op.key.cell.subkey);
+      put_u8(out, static_cast<std::uint8_t>(op.key.cell.kind()));
+      put_bytes(out, op.key.cell.subkey());
       write_change(out, op.change);
     }
   }
@@ -392,16 +392,16 @@ class EntryParser {
       return op;
     }
     const std::uint8_t kind = in_.u8();
-    op.key.cell.subkey = in_.bytes();
+    std::string subkey(in_.bytes());
     if (in_.ok() && !is_known_kind(kind)) {
       unknown_op_ = true;
       in_.fail();
       return op;
     }
-    op.key.cell.kind = static_cast<CellKind>(kind);
+    op.key.cell = CellName(static_cast<CellKind>(kind), std::move(subkey));
     op.change = change(code);
     const bool wants_totals = code == OpCode::increment || code == OpCode::reset;
-    if (in_.ok() && wants_totals != is_totals(op.key.cell.kind)) {
+    if (in_.ok() && wants_totals != is_totals(op.key.cell.kind())) {
       in_.fail();
     }
     return op;

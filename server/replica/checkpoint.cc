@@ -110,7 +110,7 @@ class CheckpointRun {
     for (const auto& [name, cell] : frozen.object->cells) {
       set_cell(key, frozen.prefix, name);
       if (cell.is_whole()) {
-        if (auto written = write_value(key, name.kind, cell.value()); !written) {
+        if (auto written = write_value(key, name.kind(), cell.value()); !written) {
           return written;
         }
         continue;
@@ -120,7 +120,7 @@ class CheckpointRun {
         return std::unexpected(stored.error());
       }
       if (auto joined = resolve(*frozen.key, name, cell, *stored)) {
-        if (auto written = write_value(key, name.kind, *joined); !written) {
+        if (auto written = write_value(key, name.kind(), *joined); !written) {
           return written;
         }
       }
@@ -135,9 +135,9 @@ class CheckpointRun {
                                    const std::optional<std::string>& stored) {
     CellDelta joined = delta;
     if (!joined.is_whole()) {
-      CellValue base = empty_cell(name.kind);
+      CellValue base = empty_cell(name.kind());
       if (stored && !mutant("load_old_base")) {
-        auto decoded = decode_stored(name.kind, *stored, origins_);
+        auto decoded = decode_stored(name.kind(), *stored, origins_);
         if (!decoded) {
           ++done_.quarantined;
           return std::nullopt;
@@ -168,10 +168,10 @@ class CheckpointRun {
       const auto sum =
           change_of(frozen.object->cells, [&](const CellName& name) -> StoreResult<CellValue> {
             if (none_before) {  // at most residue, which shows nothing before or after
-              return empty_cell(name.kind);
+              return empty_cell(name.kind());
             }
             set_cell(key, frozen.prefix, name);
-            return stored_cell(key, name.kind);
+            return stored_cell(key, name.kind());
           });
       if (!sum) {
         return std::unexpected(sum.error());
@@ -271,15 +271,15 @@ class CheckpointRun {
         value = resolve(object, *name, next->second, stored);
         ++next;
       } else if (name) {
-        value = resolve(object, *name, CellDelta(name->kind), stored);
+        value = resolve(object, *name, CellDelta(name->kind()), stored);
       } else {
         ++done_.quarantined;
       }
       if (!value) {
         continue;
       }
-      if (is_frozen || encode_stored(name->kind, *value, origins_) != *stored) {
-        if (auto written = write_value(key, name->kind, *value); !written) {
+      if (is_frozen || encode_stored(name->kind(), *value, origins_) != *stored) {
+        if (auto written = write_value(key, name->kind(), *value); !written) {
           return written;
         }
       }
@@ -301,14 +301,17 @@ class CheckpointRun {
   StoreResult<void> count_swept(const ObjectKey& object, const std::string& prefix,
                                 const Layer::Cells& cells, const CellName& name,
                                 const CellValue& value, Counts& counts) {
-    if (!is_counted(name.kind) || !is_present(value)) {
+    if (!is_counted(name.kind()) || !is_present(value)) {
       return {};
     }
-    if (name.kind != CellKind::hash_totals) {
-      ++(name.kind == CellKind::set_element ? counts.elements : counts.fields);
+    if (!is_totals(name.kind())) {
+      ++(name.kind() == CellKind::set_element  ? counts.elements
+         : name.kind() == CellKind::hash_field ? counts.fields
+                                               : counts.members);
       return {};
     }
-    ++counts.totals;
+    const bool of_hash = name.kind() == CellKind::hash_totals;
+    ++(of_hash ? counts.field_totals : counts.member_totals);
     // Its register came before it: was there one?
     const CellName field = twin_of(name);
     std::string key = prefix;
@@ -321,9 +324,9 @@ class CheckpointRun {
     const std::uint64_t quarantined = done_.quarantined;
     const auto base =
         resolve(object, field,
-                frozen != cells.end() ? frozen->second : LayerCell(CellDelta(field.kind)), *stored);
+                frozen != cells.end() ? frozen->second : LayerCell(CellDelta(field.kind())), *stored);
     done_.quarantined = quarantined;  // it was noted at its own turn
-    counts.fields += base && is_present(*base) ? 0 : 1;
+    (of_hash ? counts.fields : counts.members) += base && is_present(*base) ? 0 : 1;
     return {};
   }
 
@@ -331,8 +334,7 @@ class CheckpointRun {
 
   static void set_cell(std::string& key, const std::string& prefix, const CellName& name) {
     key.resize(prefix.size());
-    key.push_back(static_cast<char>(name.kind));
-    key.append(name.subkey);
+    append_cell_name(key, name);
   }
 
   StoreResult<void> write_value(std::string_view key, CellKind kind, const CellValue& value) {

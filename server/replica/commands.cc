@@ -6,9 +6,9 @@
 
 #include "crdt/aw_set.h"
 #include "crdt/ew_flag.h"
-#include "crdt/hash.h"
 #include "crdt/mv_register.h"
-#include "crdt/string.h"
+#include "server/replica/object.h"
+#include "server/replica/valued.h"
 
 namespace starling::replica {
 namespace {
@@ -21,20 +21,30 @@ using wire::Nil;
 using wire::Ok;
 using wire::Result;
 
-Error storage_error(const StoreError& error) { return {ErrorCode::storage, error.message}; }
-
 Error bad_request(std::string text) { return {ErrorCode::bad_request, std::move(text)}; }
 
-// One command being run: the key it names and how to read and write the cells under it.
+// One command being run: the key it names and what it does under it.
 class Execution {
  public:
   Execution(Transaction& transaction, const Command& command, const CommandLimits& limits)
-      : tx_(transaction), command_(command), key_{command.db, command.key}, limits_(limits) {}
+      : tx_(transaction),
+        command_(command),
+        limits_(limits),
+        object_(transaction, {command.db, command.key}) {}
 
   Result run() {
     if (auto error = check_limits()) {
       return *error;
     }
+    Result result = dispatch();
+    if (const auto& error = tx_.error()) {
+      return Error{ErrorCode::storage, error->message};
+    }
+    return result;
+  }
+
+ private:
+  Result dispatch() {
     switch (command_.code) {
       case CommandCode::get:
         return get();
@@ -85,7 +95,6 @@ class Execution {
     }
   }
 
- private:
   // -- limits: they bind client writes only, never merges (architecture.md) --
 
   std::optional<Error> check_limits() const {
@@ -115,112 +124,33 @@ class Execution {
     return std::nullopt;
   }
 
-  // -- types under the key --
-
   // The object readers see must be of this type or absent.
-  std::optional<Error> want_type(ObjectType wanted) {
-    auto types = present_types(tx_, key_);
-    if (!types) {
-      return storage_error(types.error());
-    }
-    types_ = std::move(*types);
-    const ObjectType seen = types_.empty() ? ObjectType::none : types_.front().type;
-    if (seen != ObjectType::none && seen != wanted) {
-      return Error{ErrorCode::wrong_type, "the key holds a " + std::string(type_name(seen)) +
-                                              ", not a " + std::string(type_name(wanted))};
+  std::optional<Error> want_type(ObjectType wanted) const {
+    if (!object_.is(wanted)) {
+      return Error{ErrorCode::wrong_type, "the key holds a " +
+                                              std::string(type_name(object_.type())) + ", not a " +
+                                              std::string(type_name(wanted))};
     }
     return std::nullopt;
   }
 
-  [[nodiscard]] bool object_exists(ObjectType type) const {
-    return std::ranges::any_of(types_, [&](const TypePresence& p) { return p.type == type; });
-  }
-
-  CellKey header(ObjectType type) const {
-    return {key_, {CellKind::header, std::string(1, static_cast<char>(type))}};
-  }
-  CellKey cell(CellKind kind, std::string_view subkey = {}) const {
-    return {key_, {kind, std::string(subkey)}};
-  }
-
-  static std::optional<Error> failure(const StoreResult<void>& done) {
-    return done ? std::nullopt : std::optional(storage_error(done.error()));
-  }
-
-  // A new collection notes when it was created.
-  std::optional<Error> created(ObjectType type) {
-    if (object_exists(type)) {
-      return std::nullopt;
-    }
-    types_.push_back({type, 0});
-    return failure(tx_.assign(header(type), {}));
-  }
-
-  // A collection whose last cell this command removed leaves nothing behind.
-  std::optional<Error> removed_from(ObjectType type) {
-    const auto counts = tx_.counts(key_);
-    if (!counts) {
-      return storage_error(counts.error());
-    }
-    const std::int64_t left = type == ObjectType::set ? counts->elements : counts->fields;
-    return left > 0 ? std::nullopt : failure(tx_.remove(header(type)));
-  }
-
-  // -- string cells, of a key or of a hash field --
-
-  struct StringCells {
-    CellKey base;
-    CellKey increments;
-  };
-  StringCells string_cells() const {
-    return {cell(CellKind::string_register), cell(CellKind::string_totals)};
-  }
-  StringCells field_cells(const std::string& field) const {
-    return {cell(CellKind::hash_field, field), cell(CellKind::hash_totals, field)};
-  }
-
-  struct StringState {
-    DottedCell base;
-    OriginTotals increments;
-    [[nodiscard]] StringView view() const { return {base, increments}; }
-  };
-  StoreResult<StringState> read(const StringCells& cells) {
-    StringState state;
-    const auto base = tx_.read(cells.base);
-    if (!base) {
-      return std::unexpected(base.error());
-    }
-    state.base = std::get<DottedCell>(**base);
-    const auto increments = tx_.read(cells.increments);
-    if (!increments) {
-      return std::unexpected(increments.error());
-    }
-    state.increments = std::get<OriginTotals>(**increments);
-    return state;
-  }
-
-  Result add(const StringCells& cells, std::string_view what) {
-    const auto state = read(cells);
-    if (!state) {
-      return storage_error(state.error());
-    }
-    const auto value = state->view().integer();
-    if (!value || state->view().hides_increments()) {
+  Result add(Valued value, std::string_view what) {
+    const auto before = value.view().integer();
+    if (!before || value.view().hides_increments()) {
       return Error{ErrorCode::not_a_number,
                    std::string(what) + " is not an integer or out of range"};
     }
-    const Int128 sum = static_cast<Int128>(*value) + command_.number;
+    const Int128 sum = static_cast<Int128>(*before) + command_.number;
     if (sum != saturate(sum)) {
       return Error{ErrorCode::overflow, "increment or decrement would overflow"};
     }
-    if (const auto done = tx_.increment(cells.increments, Total::of(command_.number)); !done) {
-      return storage_error(done.error());
-    }
+    value.add(Total::of(command_.number));
     return static_cast<std::int64_t>(sum);
   }
 
-  static Result answer(const StoreResult<void>& done) {
-    return done ? Result(Ok{}) : Result(storage_error(done.error()));
+  static Result text_of(const Valued& value) {
+    auto text = value.text();
+    return text ? Result(std::move(*text)) : Result(Nil{});
   }
 
   // -- commands --
@@ -229,67 +159,41 @@ class Execution {
     if (auto error = want_type(ObjectType::string)) {
       return *error;
     }
-    const auto state = read(string_cells());
-    if (!state) {
-      return storage_error(state.error());
-    }
-    auto text = state->view().text();
-    return text ? Result(std::move(*text)) : Result(Nil{});
+    return text_of(Valued::string(object_));
   }
 
   Result set() {
     if (auto error = want_args(1)) {
       return *error;
     }
-    const auto types = present_types(tx_, key_);
-    if (!types) {
-      return storage_error(types.error());
-    }
-    // SET replaces whatever it sees, of any type.
-    const bool others = std::ranges::any_of(
-        *types, [](const TypePresence& p) { return p.type != ObjectType::string; });
-    const auto cleared = others ? tx_.kill(key_) : tx_.reset(cell(CellKind::string_totals));
-    if (!cleared) {
-      return storage_error(cleared.error());
-    }
-    return answer(tx_.assign(cell(CellKind::string_register), command_.args[0]));
+    object_.clear_for(ObjectType::string);  // SET replaces whatever it sees, of any type
+    Valued::string(object_).assign(command_.args[0]);
+    return Ok{};
   }
 
   Result incr() {
     if (auto error = want_type(ObjectType::string)) {
       return *error;
     }
-    return add(string_cells(), "value");
+    object_.create(ObjectType::string);
+    return add(Valued::string(object_), "value");
   }
 
   Result del() {
-    const auto types = present_types(tx_, key_);
-    if (!types) {
-      return storage_error(types.error());
-    }
-    if (types->empty()) {
+    if (!object_.exists()) {
       return std::int64_t{0};
     }
-    if (const auto killed = tx_.kill(key_); !killed) {
-      return storage_error(killed.error());
-    }
+    object_.erase();
     return std::int64_t{1};
   }
 
-  Result exists() {
-    const auto type = visible_type(tx_, key_);
-    if (!type) {
-      return storage_error(type.error());
-    }
-    return std::int64_t{*type == ObjectType::none ? 0 : 1};
-  }
+  Result exists() { return std::int64_t{object_.exists() ? 1 : 0}; }
 
-  Result type() {
-    const auto type = visible_type(tx_, key_);
-    if (!type) {
-      return storage_error(type.error());
-    }
-    return std::string(type_name(*type));
+  Result type() { return std::string(type_name(object_.type())); }
+
+  bool in_set(const std::string& element) {
+    return object_.holds(ObjectType::set) &&
+           set_contains(tx_.dotted(object_.cell(CellKind::set_element, element)));
   }
 
   Result set_add() {
@@ -299,21 +203,13 @@ class Execution {
     if (auto error = want_type(ObjectType::set)) {
       return *error;
     }
-    if (auto error = created(ObjectType::set)) {
-      return *error;
-    }
+    object_.create(ObjectType::set);
     std::int64_t added = 0;
     for (const std::string& element : command_.args) {
-      const CellKey key = cell(CellKind::set_element, element);
-      const auto before = tx_.read(key);
-      if (!before) {
-        return storage_error(before.error());
-      }
-      added += set_contains(std::get<DottedCell>(**before)) ? 0 : 1;
+      const bool present = in_set(element);
+      added += present ? 0 : 1;
       // Also when it is there already: this add must win over a concurrent remove of the old one.
-      if (auto error = failure(tx_.assign(key, {}, {.base = presence_of(**before)}))) {
-        return *error;
-      }
+      tx_.assign(object_.cell(CellKind::set_element, element), {}, {.base = presence(present)});
     }
     return added;
   }
@@ -327,22 +223,13 @@ class Execution {
     }
     std::int64_t removed = 0;
     for (const std::string& element : command_.args) {
-      const CellKey key = cell(CellKind::set_element, element);
-      const auto before = tx_.read(key);
-      if (!before) {
-        return storage_error(before.error());
-      }
-      if (set_contains(std::get<DottedCell>(**before))) {
-        if (auto error = failure(tx_.remove(key, {.base = Presence::present}))) {
-          return *error;
-        }
+      if (in_set(element)) {
+        tx_.remove(object_.cell(CellKind::set_element, element), {.base = Presence::present});
         ++removed;
       }
     }
     if (removed > 0) {
-      if (auto error = removed_from(ObjectType::set)) {
-        return *error;
-      }
+      object_.settle(ObjectType::set);
     }
     return removed;
   }
@@ -354,22 +241,14 @@ class Execution {
     if (auto error = want_type(ObjectType::set)) {
       return *error;
     }
-    const auto value = tx_.read(cell(CellKind::set_element, command_.args[0]));
-    if (!value) {
-      return storage_error(value.error());
-    }
-    return std::int64_t{set_contains(std::get<DottedCell>(**value)) ? 1 : 0};
+    return std::int64_t{in_set(command_.args[0]) ? 1 : 0};
   }
 
   Result size(ObjectType type) {
     if (auto error = want_type(type)) {
       return *error;
     }
-    const auto counts = tx_.counts(key_);
-    if (!counts) {
-      return storage_error(counts.error());
-    }
-    return type == ObjectType::set ? counts->elements : counts->fields;
+    return object_.size(type);
   }
 
   Result set_members() {
@@ -377,14 +256,14 @@ class Execution {
       return *error;
     }
     std::vector<std::string> members;
-    const auto walked = tx_.for_each(key_, CellKind::set_element, CellKind::set_element,
-                                     [&](const CellName& name, const CellValue&) {
-                                       members.push_back(name.subkey);
-                                       return Tables::Walk::on;
-                                     });
-    if (!walked) {
-      return storage_error(walked.error());
+    if (object_.exists()) {
+      tx_.for_each(object_.key(), CellName::first_at(CellKind::set_element), CellKind::set_element,
+                   [&](const CellName& name, const CellValue&) {
+                     members.push_back(name.subkey());
+                     return Tables::Walk::on;
+                   });
     }
+    std::ranges::sort(members);
     return members;
   }
 
@@ -395,25 +274,12 @@ class Execution {
     if (auto error = want_type(ObjectType::hash)) {
       return *error;
     }
-    if (auto error = created(ObjectType::hash)) {
-      return *error;
-    }
+    object_.create(ObjectType::hash);
     std::int64_t added = 0;
     for (std::size_t i = 0; i < command_.args.size(); i += 2) {
-      const StringCells cells = field_cells(command_.args[i]);
-      const auto before = read(cells);
-      if (!before) {
-        return storage_error(before.error());
-      }
-      added += before->view().exists() ? 0 : 1;
-      if (const auto reset = tx_.reset(cells.increments); !reset) {
-        return storage_error(reset.error());
-      }
-      const Seen seen{.base = presence(!before->base.empty()),
-                      .totals = Presence::absent};  // after the reset
-      if (auto error = failure(tx_.assign(cells.base, command_.args[i + 1], seen))) {
-        return *error;
-      }
+      Valued field = Valued::field(object_, command_.args[i]);
+      added += field.exists() ? 0 : 1;
+      field.assign(command_.args[i + 1]);
     }
     return added;
   }
@@ -425,12 +291,7 @@ class Execution {
     if (auto error = want_type(ObjectType::hash)) {
       return *error;
     }
-    const auto state = read(field_cells(command_.args[0]));
-    if (!state) {
-      return storage_error(state.error());
-    }
-    auto text = state->view().text();
-    return text ? Result(std::move(*text)) : Result(Nil{});
+    return text_of(Valued::field(object_, command_.args[0]));
   }
 
   Result hash_del() {
@@ -441,30 +302,14 @@ class Execution {
       return *error;
     }
     std::int64_t removed = 0;
-    for (const std::string& field : command_.args) {
-      const StringCells cells = field_cells(field);
-      const auto before = read(cells);
-      if (!before) {
-        return storage_error(before.error());
-      }
-      if (!before->view().exists()) {
-        continue;
-      }
-      ++removed;
-      if (!before->base.empty()) {
-        const Seen seen{.base = Presence::present, .totals = presence(before->increments.exists())};
-        if (auto error = failure(tx_.remove(cells.base, seen))) {
-          return *error;
-        }
-      }
-      if (const auto reset = tx_.reset(cells.increments); !reset) {
-        return storage_error(reset.error());
+    for (const std::string& name : command_.args) {
+      if (Valued field = Valued::field(object_, name); field.exists()) {
+        field.erase();
+        ++removed;
       }
     }
     if (removed > 0) {
-      if (auto error = removed_from(ObjectType::hash)) {
-        return *error;
-      }
+      object_.settle(ObjectType::hash);
     }
     return removed;
   }
@@ -473,25 +318,23 @@ class Execution {
     if (auto error = want_type(ObjectType::hash)) {
       return *error;
     }
-    // Registers come before totals, each sorted by field: collect, then join the two by name.
-    std::map<std::string, StringState> fields;
-    const auto walked = tx_.for_each(key_, CellKind::hash_field, CellKind::hash_totals,
-                                     [&](const CellName& name, const CellValue& value) {
-                                       StringState& field = fields[name.subkey];
-                                       if (const auto* totals = std::get_if<OriginTotals>(&value)) {
-                                         field.increments = *totals;
-                                       } else {
-                                         field.base = std::get<DottedCell>(value);
-                                       }
-                                       return Tables::Walk::on;
-                                     });
-    if (!walked) {
-      return storage_error(walked.error());
+    std::vector<std::string> names;
+    if (object_.exists()) {
+      tx_.for_each(object_.key(), CellName::first_at(CellKind::hash_field), CellKind::hash_totals,
+                   [&](const CellName& name, const CellValue& value) {
+                     if (is_present(value)) {
+                       names.push_back(name.subkey());
+                     }
+                     return Tables::Walk::on;
+                   });
     }
+    std::ranges::sort(names);
+    const auto repeated = std::ranges::unique(names);  // a field with both halves
+    names.erase(repeated.begin(), repeated.end());
     std::vector<std::string> flat;
-    for (const auto& [field, state] : fields) {
-      if (auto text = state.view().text()) {
-        flat.push_back(field);
+    for (std::string& name : names) {
+      if (auto text = Valued::field(object_, name).text()) {
+        flat.push_back(std::move(name));
         flat.push_back(std::move(*text));
       }
     }
@@ -505,32 +348,26 @@ class Execution {
     if (auto error = want_type(ObjectType::hash)) {
       return *error;
     }
-    if (auto error = created(ObjectType::hash)) {
-      return *error;
-    }
-    return add(field_cells(command_.args[0]), "hash value");
+    object_.create(ObjectType::hash);
+    return add(Valued::field(object_, command_.args[0]), "hash value");
   }
 
   Result flag_enable() {
     if (auto error = want_type(ObjectType::flag)) {
       return *error;
     }
-    if (auto error = created(ObjectType::flag)) {
-      return *error;
-    }
-    return answer(tx_.assign(cell(CellKind::flag), {}));
+    object_.create(ObjectType::flag);
+    tx_.assign(object_.cell(CellKind::flag), {});
+    return Ok{};
   }
 
   Result flag_disable() {
     if (auto error = want_type(ObjectType::flag)) {
       return *error;
     }
-    if (object_exists(ObjectType::flag)) {
-      for (const CellKey& key : {cell(CellKind::flag), header(ObjectType::flag)}) {
-        if (auto error = failure(tx_.remove(key))) {
-          return *error;
-        }
-      }
+    if (object_.exists()) {
+      tx_.remove(object_.cell(CellKind::flag));
+      object_.settle(ObjectType::flag);
     }
     return Ok{};
   }
@@ -539,11 +376,8 @@ class Execution {
     if (auto error = want_type(ObjectType::flag)) {
       return *error;
     }
-    const auto value = tx_.read(cell(CellKind::flag));
-    if (!value) {
-      return storage_error(value.error());
-    }
-    return std::int64_t{flag_is_on(std::get<DottedCell>(**value)) ? 1 : 0};
+    return std::int64_t{
+        object_.exists() && flag_is_on(tx_.dotted(object_.cell(CellKind::flag))) ? 1 : 0};
   }
 
   Result mv_set() {
@@ -553,162 +387,26 @@ class Execution {
     if (auto error = want_type(ObjectType::mv_register)) {
       return *error;
     }
-    if (auto error = created(ObjectType::mv_register)) {
-      return *error;
-    }
-    return answer(tx_.assign(cell(CellKind::mv_register), command_.args[0]));
+    object_.create(ObjectType::mv_register);
+    tx_.assign(object_.cell(CellKind::mv_register), command_.args[0]);
+    return Ok{};
   }
 
   Result mv_get() {
     if (auto error = want_type(ObjectType::mv_register)) {
       return *error;
     }
-    const auto value = tx_.read(cell(CellKind::mv_register));
-    if (!value) {
-      return storage_error(value.error());
-    }
-    return mv_values(std::get<DottedCell>(**value));
+    return object_.exists() ? mv_values(tx_.dotted(object_.cell(CellKind::mv_register)))
+                            : std::vector<std::string>();
   }
 
   Transaction& tx_;
   const Command& command_;
-  ObjectKey key_;
   CommandLimits limits_;
-  std::vector<TypePresence> types_;
+  Object object_;
 };
 
 }  // namespace
-
-namespace {
-
-Hlc oldest_sibling(const CellValue& value) {
-  const auto* cell = std::get_if<DottedCell>(&value);
-  return cell == nullptr || cell->empty()
-             ? 0
-             : std::ranges::min(cell->siblings(), {}, &Sibling::hlc).hlc;
-}
-
-// When the object of this type was created, as far as anybody knows: its header, or else the oldest
-// sibling of its first cell. nullopt: there is no such object.
-class Creation {
- public:
-  Creation(Transaction& transaction, const ObjectKey& key) : tx_(transaction), key_(key) {}
-
-  StoreResult<std::optional<Hlc>> of(ObjectType type) {
-    std::optional<Hlc> oldest;
-    switch (type) {
-      case ObjectType::string:
-        oldest = first_of({CellKind::string_register, CellKind::string_totals});
-        break;
-      case ObjectType::flag:
-        oldest = first_of({CellKind::flag});
-        break;
-      case ObjectType::mv_register:
-        oldest = first_of({CellKind::mv_register});
-        break;
-      case ObjectType::set:
-      case ObjectType::hash:
-        return of_collection(type);
-      case ObjectType::none:
-        break;
-    }
-    return finish(type, oldest);
-  }
-
- private:
-  // The cells that are alone of their kind, in key order.
-  std::optional<Hlc> first_of(std::initializer_list<CellKind> kinds) {
-    for (const CellKind kind : kinds) {
-      const auto value = tx_.read({key_, {kind, {}}});
-      if (!value) {
-        error_ = value.error();
-        return std::nullopt;
-      }
-      if (is_present(**value)) {
-        return oldest_sibling(**value);
-      }
-    }
-    return std::nullopt;
-  }
-
-  StoreResult<std::optional<Hlc>> of_collection(ObjectType type) {
-    const auto counts = tx_.counts(key_);
-    if (!counts) {
-      return std::unexpected(counts.error());
-    }
-    const std::int64_t items = type == ObjectType::set ? counts->elements : counts->fields;
-    return items > 0 ? finish(type, Hlc{0}) : std::optional<Hlc>();
-  }
-
-  StoreResult<std::optional<Hlc>> finish(ObjectType type, std::optional<Hlc> oldest) {
-    if (error_) {
-      return std::unexpected(*error_);
-    }
-    if (!oldest) {
-      return oldest;
-    }
-    const auto header =
-        tx_.read({key_, {CellKind::header, std::string(1, static_cast<char>(type))}});
-    if (!header) {
-      return std::unexpected(header.error());
-    }
-    if (is_present(**header)) {
-      return std::get<DottedCell>(**header).winner()->hlc;
-    }
-    return type == ObjectType::hash ? oldest_field() : StoreResult<std::optional<Hlc>>(oldest);
-  }
-
-  // A concurrent delete may have taken the header of a hash that lives on.
-  StoreResult<std::optional<Hlc>> oldest_field() {
-    Hlc oldest = 0;
-    const auto walked = tx_.for_each(key_, CellKind::hash_field, CellKind::hash_totals,
-                                     [&](const CellName&, const CellValue& value) {
-                                       if (!is_present(value)) {
-                                         return Tables::Walk::on;
-                                       }
-                                       oldest = oldest_sibling(value);
-                                       return Tables::Walk::stop;
-                                     });
-    if (!walked) {
-      return std::unexpected(walked.error());
-    }
-    return oldest;
-  }
-
-  Transaction& tx_;
-  const ObjectKey& key_;
-  std::optional<StoreError> error_;
-};
-
-}  // namespace
-
-StoreResult<std::vector<TypePresence>> present_types(Transaction& transaction,
-                                                     const ObjectKey& key) {
-  std::vector<TypePresence> present;
-  Creation creation(transaction, key);
-  for (const ObjectType type : {ObjectType::string, ObjectType::hash, ObjectType::set,
-                                ObjectType::flag, ObjectType::mv_register}) {
-    const auto created = creation.of(type);
-    if (!created) {
-      return std::unexpected(created.error());
-    }
-    if (*created) {
-      present.push_back({type, **created});
-    }
-  }
-  std::ranges::sort(present, [](const TypePresence& a, const TypePresence& b) {
-    return std::pair(a.created, a.type) > std::pair(b.created, b.type);
-  });
-  return present;
-}
-
-StoreResult<ObjectType> visible_type(Transaction& transaction, const ObjectKey& key) {
-  const auto types = present_types(transaction, key);
-  if (!types) {
-    return std::unexpected(types.error());
-  }
-  return types->empty() ? ObjectType::none : types->front().type;
-}
 
 wire::Result run_command(Transaction& transaction, const wire::Command& command,
                          const CommandLimits& limits) {

@@ -15,17 +15,6 @@ struct CommandLimits {
   std::size_t max_subkey_bytes = 64u << 10;
 };
 
-// Which object readers see under a key that may hold several, created concurrently under different
-// types: the later created one wins (HLC of its header, else of its oldest sibling), then the
-// type's rank (replication.md §4).
-[[nodiscard]] StoreResult<ObjectType> visible_type(Transaction& transaction, const ObjectKey& key);
-struct TypePresence {
-  ObjectType type = ObjectType::none;
-  Hlc created = 0;
-};
-[[nodiscard]] StoreResult<std::vector<TypePresence>> present_types(Transaction& transaction,
-                                                                   const ObjectKey& key);
-
 // Runs one data command. An Error result means that nothing of the whole request may be kept.
 [[nodiscard]] wire::Result run_command(Transaction& transaction, const wire::Command& command,
                                        const CommandLimits& limits);

@@ -35,35 +35,74 @@ Presence presence_of(const CellDelta& delta) {
 Counts& Counts::operator+=(const Counts& other) {
   elements += other.elements;
   fields += other.fields;
-  totals += other.totals;
+  field_totals += other.field_totals;
+  members += other.members;
+  member_totals += other.member_totals;
   return *this;
 }
 
 Counts& Counts::operator-=(const Counts& other) {
   elements -= other.elements;
   fields -= other.fields;
-  totals -= other.totals;
+  field_totals -= other.field_totals;
+  members -= other.members;
+  member_totals -= other.member_totals;
   return *this;
 }
 
-bool is_counted(CellKind kind) {
-  return kind == CellKind::set_element || kind == CellKind::hash_field ||
-         kind == CellKind::hash_totals;
+std::int64_t Counts::of(ObjectType type) const {
+  switch (type) {
+    case ObjectType::set:
+      return elements;
+    case ObjectType::hash:
+      return fields;
+    case ObjectType::sorted_set:
+      return members;
+    default:
+      return 0;
+  }
 }
 
-CellName twin_of(const CellName& name) {
-  return {name.kind == CellKind::hash_field ? CellKind::hash_totals : CellKind::hash_field,
-          name.subkey};
+Counts Counts::without_registers() const {
+  return {.fields = field_totals,
+          .field_totals = field_totals,
+          .members = member_totals,
+          .member_totals = member_totals};
 }
+
+CellKind item_kind(CellKind kind) {
+  return kind == CellKind::set_element ? kind : is_totals(kind) ? twin_of(kind) : kind;
+}
+
+CellKind twin_of(CellKind kind) {
+  switch (kind) {
+    case CellKind::hash_field:
+      return CellKind::hash_totals;
+    case CellKind::hash_totals:
+      return CellKind::hash_field;
+    case CellKind::scored_member:
+      return CellKind::scored_totals;
+    case CellKind::scored_totals:
+      return CellKind::scored_member;
+    default:
+      return kind;
+  }
+}
+
+CellName twin_of(const CellName& name) { return {twin_of(name.kind()), name.subkey()}; }
 
 std::optional<Counts> Item::change() const {
   const auto base = difference(base_was, base_now);
   if (kind == CellKind::set_element) {
-    return base ? std::optional(Counts{*base, 0, 0}) : std::nullopt;
+    return base ? std::optional(Counts{.elements = *base}) : std::nullopt;
   }
   const auto totals = totals_touched ? difference(totals_was, totals_now) : 0;
   const auto field = difference(either(base_was, totals_was), either(base_now, totals_now));
-  return totals && field ? std::optional(Counts{0, *field, *totals}) : std::nullopt;
+  if (!totals || !field) {
+    return std::nullopt;
+  }
+  return kind == CellKind::hash_field ? Counts{.fields = *field, .field_totals = *totals}
+                                      : Counts{.members = *field, .member_totals = *totals};
 }
 
 std::string counts_key(std::string_view object_prefix) {
@@ -74,18 +113,20 @@ std::string counts_end() { return meta_key('n' + 1); }
 
 std::string encode_counts(const Counts& counts) {
   std::string out;
-  put_varint(out, static_cast<std::uint64_t>(counts.elements));
-  put_varint(out, static_cast<std::uint64_t>(counts.fields));
-  put_varint(out, static_cast<std::uint64_t>(counts.totals));
+  for (const std::int64_t count : {counts.elements, counts.fields, counts.field_totals,
+                                   counts.members, counts.member_totals}) {
+    put_varint(out, static_cast<std::uint64_t>(count));
+  }
   return out;
 }
 
 std::optional<Counts> decode_counts(std::string_view bytes) {
   ByteReader in(bytes);
   Counts counts;
-  counts.elements = static_cast<std::int64_t>(in.varint());
-  counts.fields = static_cast<std::int64_t>(in.varint());
-  counts.totals = static_cast<std::int64_t>(in.varint());
+  for (std::int64_t* count : {&counts.elements, &counts.fields, &counts.field_totals,
+                              &counts.members, &counts.member_totals}) {
+    *count = static_cast<std::int64_t>(in.varint());
+  }
   return in.complete() ? std::optional(counts) : std::nullopt;
 }
 

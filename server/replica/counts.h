@@ -1,4 +1,4 @@
-// How many elements a set and how many fields a hash has, without walking them (R4.1).
+// How many elements a set, fields a hash, members a sorted set has, without walking them (R4.1).
 #pragma once
 
 #include <cstdint>
@@ -28,22 +28,36 @@ enum class Presence : std::uint8_t { unknown, absent, present };
 struct Counts {
   std::int64_t elements = 0;  // of the set
   std::int64_t fields = 0;    // of the hash: those with a register, with totals, or with both
-  std::int64_t totals = 0;    // fields with totals: what is left when a kill takes the registers
+  std::int64_t field_totals = 0;   // fields with totals: left when a kill takes the registers
+  std::int64_t members = 0;        // of the sorted set, as fields
+  std::int64_t member_totals = 0;  // and as field_totals
 
   [[nodiscard]] bool zero() const { return *this == Counts{}; }
+  // Of one type of object.
+  [[nodiscard]] std::int64_t of(ObjectType type) const;
+  // What is left when every register is killed: totals are reset by name, their items live on
+  // until then.
+  [[nodiscard]] Counts without_registers() const;
   Counts& operator+=(const Counts& other);
   Counts& operator-=(const Counts& other);
   friend bool operator==(const Counts&, const Counts&) = default;
 };
 
-// Elements and fields are counted; all other kinds have one cell per object.
-[[nodiscard]] bool is_counted(CellKind kind);
-// The other half of a hash field: its totals or its register.
+// Elements, fields and members are counted; all other kinds have one cell per object.
+[[nodiscard]] inline bool is_counted(CellKind kind) { return is_element(kind); }
+// Fields and members have two halves: a register and totals.
+[[nodiscard]] inline bool has_twin(CellKind kind) {
+  return is_counted(kind) && kind != CellKind::set_element;
+}
+// The register's kind, for either half.
+[[nodiscard]] CellKind item_kind(CellKind kind);
+// The other half of a field or member: its totals or its register.
+[[nodiscard]] CellKind twin_of(CellKind kind);
 [[nodiscard]] CellName twin_of(const CellName& name);
 
-// One element or field, as two halves: the register (or the element itself) and the totals.
+// One element, field or member, as two halves: the register (or the element itself) and the totals.
 struct Item {
-  CellKind kind = CellKind::set_element;  // hash_field for both halves of a field
+  CellKind kind = CellKind::set_element;  // as item_kind
   Presence base_was = Presence::absent;
   Presence base_now = Presence::absent;
   Presence totals_was = Presence::absent;
@@ -63,6 +77,6 @@ struct Item {
 // Derived rows are trusted iff the state says that they were written by this version of the rules
 // above; otherwise the next checkpoint derives all of them anew.
 [[nodiscard]] std::string derived_version_key();
-inline constexpr std::string_view derived_version{"\0", 1};
+inline constexpr std::string_view derived_version{"\1", 1};
 
 }  // namespace starling::replica

@@ -8,6 +8,7 @@
 #include "crdt/hash.h"
 #include "crdt/mutants.h"
 #include "crdt/mv_register.h"
+#include "crdt/sorted_set.h"
 #include "crdt/string.h"
 #include "server/replica/bytes_json.h"
 #include "server/replica/checkpoint.h"
@@ -67,7 +68,7 @@ class CutReader {
       return std::nullopt;
     }
     const auto key = decode_cell_key(rows_->key());
-    auto value = key ? decode_stored(key->cell.kind, rows_->value(), origins_)
+    auto value = key ? decode_stored(key->cell.kind(), rows_->value(), origins_)
                      : std::expected<CellValue, std::string>(std::unexpected("damaged key"));
     if (!value) {
       fail({StoreError::Code::corruption,
@@ -96,11 +97,14 @@ class CutReader {
 class ObjectLines {
  public:
   void add(const Row& row) {
-    const ObjectType type = object_type(row.key.cell.kind);
-    if (row.key.cell.kind == CellKind::header) {
-      if (!row.key.cell.subkey.empty()) {
+    const ObjectType type = object_type(row.key.cell.kind());
+    if (row.key.cell.kind() == CellKind::deadline) {
+      return;
+    }
+    if (row.key.cell.kind() == CellKind::header) {
+      if (!row.key.cell.subkey().empty()) {
         const Sibling* created = std::get<DottedCell>(row.value).winner();
-        created_[static_cast<ObjectType>(row.key.cell.subkey[0])] = created ? created->hlc : 0;
+        created_[static_cast<ObjectType>(row.key.cell.subkey()[0])] = created ? created->hlc : 0;
       }
       return;
     }
@@ -148,18 +152,24 @@ class ObjectLines {
           json.end_array();
         }));
         break;
-      case ObjectType::set:
+      case ObjectType::set: {
+        std::vector<std::string> elements;
+        for (const Row& row : rows) {
+          elements.push_back(row.key.cell.subkey());
+        }
+        std::ranges::sort(elements);
         for (const auto part :
-             parts(rows, [](const Row& row) { return row.key.cell.subkey.size(); })) {
+             parts(elements, [](const std::string& element) { return element.size(); })) {
           lines.push_back(line(object, type, [&](JsonWriter& json) {
             json.begin_array();
-            for (const Row& row : part) {
-              write_bytes(json, row.key.cell.subkey);
+            for (const std::string& element : part) {
+              write_bytes(json, element);
             }
             json.end_array();
           }));
         }
         break;
+      }
       case ObjectType::hash: {
         const std::map<std::string, Field> by_name = fields(rows);
         std::vector<std::pair<std::string, std::string>> texts;
@@ -169,6 +179,17 @@ class ObjectLines {
         const auto size = [](const auto& f) { return f.first.size() + f.second.size(); };
         for (const auto part : parts(texts, size)) {
           lines.push_back(line(object, type, [&](JsonWriter& json) { write_fields(json, part); }));
+        }
+        break;
+      }
+      case ObjectType::sorted_set: {
+        std::vector<std::pair<std::string, double>> members;
+        for (const auto& [name, cells] : fields(rows)) {
+          members.emplace_back(name, ScoreView(cells.base, cells.increments).score().value_or(0));
+        }
+        const auto size = [](const auto& member) { return member.first.size() + 24; };
+        for (const auto part : parts(members, size)) {
+          lines.push_back(line(object, type, [&](JsonWriter& json) { write_members(json, part); }));
         }
         break;
       }
@@ -201,7 +222,7 @@ class ObjectLines {
   static std::map<std::string, Field> fields(const std::vector<Row>& rows) {
     std::map<std::string, Field> fields;
     for (const Row& row : rows) {
-      Field& field = fields[row.key.cell.subkey];
+      Field& field = fields[row.key.cell.subkey()];
       if (const auto* totals = std::get_if<OriginTotals>(&row.value)) {
         field.increments = *totals;
       } else {
@@ -260,6 +281,19 @@ class ObjectLines {
       }
     }
     plain ? json.end_object() : json.end_array();
+  }
+
+  // Pairs; a score is text, because JSON has no infinity.
+  static void write_members(JsonWriter& json,
+                            std::span<const std::pair<std::string, double>> members) {
+    json.begin_array();
+    for (const auto& [name, score] : members) {
+      json.begin_array();
+      write_bytes(json, name);
+      json.value(format_score(score));
+      json.end_array();
+    }
+    json.end_array();
   }
 
   std::map<ObjectType, std::vector<Row>> cells_;

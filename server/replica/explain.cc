@@ -4,9 +4,11 @@
 #include <cstdio>
 #include <utility>
 
+#include "crdt/deadline.h"
+#include "crdt/sorted_set.h"
 #include "crdt/varint.h"
 #include "server/replica/bytes_json.h"
-#include "server/replica/commands.h"
+#include "server/replica/object.h"
 
 namespace starling::replica {
 namespace {
@@ -83,6 +85,12 @@ std::string_view kind_name(CellKind kind) {
       return "field";
     case CellKind::hash_totals:
       return "field increments";
+    case CellKind::scored_member:
+      return "member";
+    case CellKind::scored_totals:
+      return "score increments";
+    case CellKind::deadline:
+      return "deadline";
   }
   return "cell";
 }
@@ -104,7 +112,7 @@ std::size_t metadata_bytes(const CellName& name, const CellValue& value) {
   for (const Sibling& sibling : std::get<DottedCell>(value).siblings()) {
     std::string n;
     put_varint(n, sibling.dot.n);
-    bytes += 1 + n.size() + (has_payload(name.kind) ? sizeof(Hlc) : 0);
+    bytes += 1 + n.size() + (has_payload(name.kind()) ? sizeof(Hlc) : 0);
   }
   return bytes;
 }
@@ -133,7 +141,7 @@ std::string Explainer::seen_phrase(const Dot& dot) const {
 StoreResult<std::vector<Explainer::Cell>> Explainer::cells(const ObjectKey& key) {
   std::vector<Cell> cells;
   const auto walked = group_.tables().for_each(
-      key, CellKind{0}, CellKind{0xFF}, [&](const CellName& name, const CellValue& value) {
+      key, CellName::first_at(CellKind{0}), CellKind{0xFF}, [&](const CellName& name, const CellValue& value) {
         cells.push_back({name, value});
         return cells.size() < max_cells_shown ? Tables::Walk::on : Tables::Walk::stop;
       });
@@ -145,7 +153,11 @@ StoreResult<std::vector<Explainer::Cell>> Explainer::cells(const ObjectKey& key)
 
 StoreResult<std::vector<TypePresence>> Explainer::types(const ObjectKey& key) {
   Transaction reading(group_.tables(), group_.self(), 1, 0, group_.applied());
-  return present_types(reading, key);
+  const Object object(reading, key);
+  if (reading.error()) {
+    return std::unexpected(*reading.error());
+  }
+  return object.types();
 }
 
 StoreResult<std::string> Explainer::why(const ObjectKey& key) {
@@ -235,13 +247,13 @@ void Explainer::totals_sentences(const std::string& what, const OriginTotals& to
 void Explainer::sentences_of(const ObjectKey& key, const std::vector<Cell>& cells,
                              ObjectType visible, std::vector<std::string>& out) const {
   for (const Cell& cell : cells) {
-    if (cell.name.kind == CellKind::header || !is_present(cell.value)) {
+    if (cell.name.kind() == CellKind::header || !is_present(cell.value)) {
       continue;
     }
-    const ObjectType type = object_type(cell.name.kind);
+    const ObjectType type = object_type(cell.name.kind());
     const std::string hidden = type == visible ? "" : "Hidden: ";
-    const std::string subkey = shown(cell.name.subkey);
-    switch (cell.name.kind) {
+    const std::string subkey = shown(cell.name.subkey());
+    switch (cell.name.kind()) {
       case CellKind::string_register:
         register_sentences(hidden + shown(key.key), std::get<DottedCell>(cell.value), false, out);
         break;
@@ -259,10 +271,37 @@ void Explainer::sentences_of(const ObjectKey& key, const std::vector<Cell>& cell
       case CellKind::hash_totals:
         totals_sentences("field " + subkey, std::get<OriginTotals>(cell.value), out);
         break;
+      case CellKind::scored_member:
+        for (const Sibling& sibling : std::get<DottedCell>(cell.value).siblings()) {
+          const Score score = decode_score(sibling.bytes);
+          out.push_back(hidden + "Member " + subkey + ": " + node_name(sibling.dot.origin.node) +
+                        " set score " + format_score(score.value) +
+                        (score.rule == ScoreRule::raised    ? " as a greater one (GT)"
+                         : score.rule == ScoreRule::lowered ? " as a smaller one (LT)"
+                                                            : "") +
+                        " (its operation " + std::to_string(sibling.dot.n) + "), " +
+                        seen_phrase(sibling.dot) + ".");
+        }
+        break;
+      case CellKind::scored_totals:
+        totals_sentences("member " + subkey, std::get<OriginTotals>(cell.value), out);
+        break;
+      case CellKind::deadline:
+        for (const Sibling& sibling : std::get<DottedCell>(cell.value).siblings()) {
+          const auto at = decode_deadline(sibling.bytes);
+          out.push_back("The key " +
+                        (at == never_expires ? std::string("was made persistent")
+                                             : "expires at unix time " + std::to_string(at) +
+                                                   " ms: so it was set") +
+                        " by " + node_name(sibling.dot.origin.node) + " (its operation " +
+                        std::to_string(sibling.dot.n) + "); the latest one holds, " +
+                        seen_phrase(sibling.dot) + ".");
+        }
+        break;
       case CellKind::flag:
       case CellKind::set_element:
         for (const Sibling& sibling : std::get<DottedCell>(cell.value).siblings()) {
-          const std::string subject = cell.name.kind == CellKind::flag ? "The flag is on: enabled"
+          const std::string subject = cell.name.kind() == CellKind::flag ? "The flag is on: enabled"
                                                                        : subkey + " is in: added";
           out.push_back(hidden + subject + " by " + node_name(sibling.dot.origin.node) +
                         " (its operation " + std::to_string(sibling.dot.n) +
@@ -306,14 +345,14 @@ StoreResult<std::string> Explainer::explain(const ObjectKey& key) {
   for (const Cell& cell : *found) {
     metadata += metadata_bytes(cell.name, cell.value);
     json.begin_object();
-    json.key("kind").value(kind_name(cell.name.kind));
-    if (cell.name.kind == CellKind::header) {
-      json.key("subkey").value(type_name(cell.name.subkey.empty()
+    json.key("kind").value(kind_name(cell.name.kind()));
+    if (cell.name.kind() == CellKind::header) {
+      json.key("subkey").value(type_name(cell.name.subkey().empty()
                                              ? ObjectType::none
-                                             : static_cast<ObjectType>(cell.name.subkey[0])));
-    } else if (!cell.name.subkey.empty()) {
+                                             : static_cast<ObjectType>(cell.name.subkey()[0])));
+    } else if (!cell.name.subkey().empty()) {
       json.key("subkey");
-      write_bytes(json, cell.name.subkey);
+      write_bytes(json, cell.name.subkey());
     }
     json.key("metadata_bytes").value(std::uint64_t{metadata_bytes(cell.name, cell.value)});
     if (const auto* totals = std::get_if<OriginTotals>(&cell.value)) {
@@ -334,7 +373,7 @@ StoreResult<std::string> Explainer::explain(const ObjectKey& key) {
       for (const Sibling& sibling : dotted.siblings()) {
         json.begin_object();
         write_dot(sibling.dot);
-        if (has_payload(cell.name.kind)) {
+        if (has_payload(cell.name.kind())) {
           json.key("time").value(utc(hlc_unix_ms(sibling.hlc)));
           json.key("value");
           write_bytes(json, clipped(sibling.bytes));

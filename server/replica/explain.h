@@ -7,6 +7,7 @@
 #include "crdt/cell_key.h"
 #include "server/replica/group.h"
 #include "server/replica/members.h"
+#include "server/replica/object.h"
 #include "server/replica/replicator.h"
 
 namespace starling::replica {

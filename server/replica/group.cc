@@ -139,7 +139,8 @@ void Group::begin(const Origin& self) {
 // ---------------------------------------------------------------- own writes
 
 std::expected<Group::Executed, wire::Error> Group::execute(const wire::Request& request,
-                                                           std::uint64_t unix_ms) {
+                                                           std::uint64_t unix_ms,
+                                                           std::int64_t expiry_ms) {
   Executed executed;
   tables_.evict();  // what the requests before have loaded; within one, references must stay good
   if (request.op_id) {
@@ -151,8 +152,8 @@ std::expected<Group::Executed, wire::Error> Group::execute(const wire::Request& 
       return repeat(request, **known);
     }
   }
-  OriginStream& stream = streams_[self_];
-  Transaction transaction(tables_, self_, stream.n + 1, clock_.tick(unix_ms), applied_);
+  Transaction transaction(tables_, self_, streams_[self_].n + 1, clock_.tick(unix_ms), applied_,
+                          expiry_ms);
   std::size_t answer_bytes = 0;
   for (const wire::Command& command : request.commands) {
     wire::Result result = run_command(transaction, command, limits_.commands);
@@ -166,36 +167,65 @@ std::expected<Group::Executed, wire::Error> Group::execute(const wire::Request& 
       return std::unexpected(std::move(*error));
     }
     if (transaction.bytes() > max_entry_payload) {
-      return std::unexpected(
-          wire::Error{wire::ErrorCode::too_large,
-                      "the request would write an entry of more than 64 MiB; split it"});
+      break;  // it is refused, whatever else it holds
     }
     executed.results.push_back(std::move(result));
   }
   if (transaction.empty()) {
     return executed;
   }
+  std::optional<OpId> op_id;
+  std::string outcome;
+  if (request.op_id && !mutant("op_id_lost")) {
+    op_id = request.op_id;
+    outcome = encode_results(request.commands, executed.results);
+  }
+  auto written = write(transaction, op_id, std::move(outcome));
+  if (!written) {
+    return std::unexpected(std::move(written.error()));
+  }
+  return executed;
+}
+
+std::expected<void, wire::Error> Group::run(const Work& work, std::uint64_t unix_ms,
+                                            std::int64_t expiry_ms) {
+  tables_.evict();
+  Transaction transaction(tables_, self_, streams_[self_].n + 1, clock_.tick(unix_ms), applied_,
+                          expiry_ms);
+  work(transaction);
+  if (const auto& error = transaction.error()) {
+    return std::unexpected(wire::Error{wire::ErrorCode::storage, error->message});
+  }
+  return transaction.empty() ? std::expected<void, wire::Error>()
+                             : write(transaction, std::nullopt, {});
+}
+
+std::expected<void, wire::Error> Group::write(Transaction& transaction,
+                                              std::optional<OpId> op_id, std::string outcome) {
+  if (transaction.bytes() > max_entry_payload) {
+    return std::unexpected(
+        wire::Error{wire::ErrorCode::too_large,
+                    "the request would write an entry of more than 64 MiB; split it"});
+  }
+  if (transaction.op_count() > max_ops_per_entry) {
+    return std::unexpected(
+        wire::Error{wire::ErrorCode::too_large, "the request would write more than " +
+                                                    std::to_string(max_ops_per_entry) +
+                                                    " cells at once; split it"});
+  }
+  OriginStream& stream = streams_[self_];
   Entry entry;
   entry.origin = self_;
   entry.first = stream.n + 1;
   entry.hlc = clock_.last();
   entry.deps = mutant("deps_behind") ? durable_ : applied_;
   entry.ops = transaction.take_ops();
-  if (entry.ops.size() > max_ops_per_entry) {
-    return std::unexpected(
-        wire::Error{wire::ErrorCode::too_large, "the request would write more than " +
-                                                    std::to_string(max_ops_per_entry) +
-                                                    " cells at once; split it"});
-  }
-  if (request.op_id && !mutant("op_id_lost")) {
-    entry.op_id = request.op_id;
-    entry.outcome = encode_results(request.commands, executed.results);
-  }
+  entry.op_id = op_id;
+  entry.outcome = std::move(outcome);
   record_.expect(self_, entry.first, stream);
   record_.add(entry.last(), encode_entry(entry, stream));
   apply(entry);
-  executed.last = entry.dot(entry.ops.size() - 1);
-  return executed;
+  return {};
 }
 
 // The answers of the first time for what was written, fresh ones for what is read.
@@ -346,9 +376,10 @@ void Group::apply(const Entry& entry) {
   VersionVector context = entry.deps;
   for (std::size_t i = 0; i < entry.ops.size(); ++i) {
     const Op& op = entry.ops[i];
+    watches_.wrote(op);
     const Dot dot = mutant("entry_single_dot") ? entry.dot(0) : entry.dot(i);
     if (const auto* assign = std::get_if<Assign>(&op.change)) {
-      const Hlc hlc = has_payload(op.key.cell.kind) ? entry.hlc : 0;
+      const Hlc hlc = has_payload(op.key.cell.kind()) ? entry.hlc : 0;
       tables_.assign(op.key, Sibling{dot, hlc, assign->bytes}, context);
     } else if (const auto* remove = std::get_if<Remove>(&op.change)) {
       VersionVector killed = context;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <expected>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -19,6 +20,7 @@
 #include "server/replica/log_index.h"
 #include "server/replica/record.h"
 #include "server/replica/tables.h"
+#include "server/replica/watches.h"
 #include "wire/messages.h"
 
 namespace starling::replica {
@@ -46,11 +48,16 @@ class Group {
   struct Executed {
     std::vector<wire::Result> results;
     bool repeated = false;
-    std::optional<Dot> last;  // of the entry, if anything was written
   };
-  // Runs all commands of a request; its writes become one entry, or nothing does.
+  // Runs all commands of a request; its writes become one entry, or nothing does. `expiry_ms` is
+  // the time by which keys expire.
   [[nodiscard]] std::expected<Executed, wire::Error> execute(const wire::Request& request,
-                                                             std::uint64_t unix_ms);
+                                                             std::uint64_t unix_ms,
+                                                             std::int64_t expiry_ms);
+  // The same for work that reads and writes a transaction by itself, and keeps its answer.
+  using Work = std::function<void(Transaction&)>;
+  [[nodiscard]] std::expected<void, wire::Error> run(const Work& work, std::uint64_t unix_ms,
+                                                     std::int64_t expiry_ms);
 
   // -- the gate --
   enum class Admission : std::uint8_t {
@@ -101,6 +108,7 @@ class Group {
   [[nodiscard]] const HoldBuffer& held() const { return held_; }
   [[nodiscard]] const LogIndex& log() const { return log_; }
   [[nodiscard]] Tables& tables() { return tables_; }
+  [[nodiscard]] Watches& watches() { return watches_; }
   [[nodiscard]] const Tables& tables() const { return tables_; }
   [[nodiscard]] HybridClock& clock() { return clock_; }
   [[nodiscard]] std::uint64_t log_position() const { return log_end_; }
@@ -113,6 +121,10 @@ class Group {
  private:
   Admitted admit_one(Run run, std::uint64_t unix_ms);
   void apply(const Entry& entry);
+  // What the transaction has written becomes the next entry of this origin.
+  [[nodiscard]] std::expected<void, wire::Error> write(Transaction& transaction,
+                                                       std::optional<OpId> op_id,
+                                                       std::string outcome);
   void remember(const Entry& entry);
   [[nodiscard]] std::expected<Executed, wire::Error> repeat(const wire::Request& request,
                                                             const OpOutcome& outcome);
@@ -135,6 +147,7 @@ class Group {
   Record record_;  // of the current tick
   std::uint64_t log_end_ = 0;
   std::deque<std::pair<std::uint64_t, VersionVector>> unsynced_;  // position -> V there
+  Watches watches_;
   OpOutcomes outcomes_;                                           // since the last freeze
   OpOutcomes frozen_outcomes_;                                    // in the checkpoint being written
   std::uint64_t checkpoint_number_ = 0;

@@ -26,6 +26,9 @@ constexpr std::uint64_t idle_cut_us = 30'000'000;   // an export that is not con
 constexpr std::uint64_t digest_patience_us = 5'000'000;
 constexpr std::uint64_t retry_checkpoint_us = 1'000'000;
 
+constexpr std::string_view no_space =
+    "the disk is nearly full: writes are refused until there is space";
+
 // Facts under which the store keeps what must survive every restart.
 constexpr std::string_view fact_cluster = "cluster";
 constexpr std::string_view fact_node = "node";
@@ -82,6 +85,13 @@ class Replica::Impl {
   }
 
   Effects end_tick(Now now);
+  Outcome run(const Work& work, const Demand& demand, Now now);
+  [[nodiscard]] Group& group() { return group_; }
+  [[nodiscard]] std::size_t members_with(const VersionVector& upto) const {
+    return replicator_->members_with(upto);
+  }
+  [[nodiscard]] std::int64_t expiry_ms(Now now) const { return replicator_->expiry_ms(now); }
+  [[nodiscard]] Explainer explainer() { return {group_, *replicator_, config_.name}; }
 
   [[nodiscard]] bool wants_tick() const { return wants_tick_ || replicator_->wants_tick(); }
   [[nodiscard]] bool tick_full() const {
@@ -397,7 +407,7 @@ void Replica::Impl::serve(ClientRequest request, Now now) {
       request.request.commands, [](const wire::Command& c) { return wire::is_write(c.code); });
   if (writes && !group_.has_room(payload_bytes(request.request))) {
     refuse(request, error(wire::ErrorCode::no_space,
-                          "the disk is nearly full: writes are refused until there is space"));
+                          std::string(no_space)));
     return;
   }
   if (writes && group_.tables().full()) {
@@ -411,12 +421,32 @@ void Replica::Impl::serve(ClientRequest request, Now now) {
     }
     return;
   }
-  auto executed = group_.execute(request.request, now.unix_ms);
+  auto executed = group_.execute(request.request, now.unix_ms, expiry_ms(now));
   if (!executed) {
     refuse(request, std::move(executed.error()));
     return;
   }
   reply(request.id, request.request.id, std::move(executed->results), executed->repeated);
+}
+
+Replica::Outcome Replica::Impl::run(const Work& work, const Demand& demand, Now now) {
+  const auto refused = [](wire::Error error) {
+    return Outcome{Ran::refused, std::move(error)};
+  };
+  wants_tick_ = true;
+  ++commands_;
+  if (auto problem = cannot_serve()) {
+    return refused(std::move(*problem));
+  }
+  if (demand.writes && !group_.has_room(demand.payload)) {
+    return refused(error(wire::ErrorCode::no_space, std::string(no_space)));
+  }
+  if (demand.writes && group_.tables().full()) {
+    checkpoint_wanted_ = true;
+    return {Ran::wait, std::nullopt};
+  }
+  auto ran = group_.run(work, now.unix_ms, replicator_->expiry_ms(now));
+  return ran ? Outcome{} : refused(std::move(ran.error()));
 }
 
 // Requests that wait run again when V or memory may have moved; those that waited too long say so.
@@ -474,7 +504,7 @@ bool Replica::Impl::serve_special(const ClientRequest& request, Now now) {
       break;
     case CommandCode::why:
     case CommandCode::explain: {
-      Explainer explainer(group_, *replicator_, config_.name);
+      Explainer explainer = this->explainer();
       const ObjectKey key{command.db, command.key};
       auto text = command.code == CommandCode::why ? explainer.why(key) : explainer.explain(key);
       if (text) {
@@ -962,6 +992,19 @@ std::expected<std::unique_ptr<Replica>, StoreError> Replica::open(Store& store, 
 
 void Replica::step(Input input, Now now) { impl_->step(std::move(input), now); }
 Effects Replica::end_tick(Now now) { return impl_->end_tick(now); }
+Replica::Outcome Replica::run(const Work& work, const Demand& demand, Now now) {
+  return impl_->run(work, demand, now);
+}
+Watches& Replica::watches() { return impl_->group().watches(); }
+const VersionVector& Replica::applied() const { return impl_->group().applied(); }
+std::size_t Replica::members_with(const VersionVector& upto) const {
+  return impl_->members_with(upto);
+}
+std::int64_t Replica::expiry_ms(Now now) const { return impl_->expiry_ms(now); }
+StoreResult<std::string> Replica::why(const ObjectKey& key) { return impl_->explainer().why(key); }
+StoreResult<std::string> Replica::explain(const ObjectKey& key) {
+  return impl_->explainer().explain(key);
+}
 bool Replica::wants_tick() const { return impl_->wants_tick(); }
 bool Replica::tick_full() const { return impl_->tick_full(); }
 View Replica::view(Now now) const { return impl_->view(now); }

@@ -4,11 +4,15 @@
 #include <chrono>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "server/replica/effects.h"
+#include "server/replica/transaction.h"
+#include "server/replica/watches.h"
 #include "storage/store.h"
 
 namespace starling::replica {
@@ -91,6 +95,33 @@ class Replica {
 
   void step(Input input, Now now);
   [[nodiscard]] Effects end_tick(Now now);
+
+  // A command of a door that keeps its answers to itself, run at once as a part of this tick; what
+  // it answers must not leave before the tick's record is committed, reads included (R2.2).
+  using Work = std::function<void(Transaction&)>;
+  struct Demand {
+    bool writes = false;
+    std::size_t payload = 0;  // bytes it may write, about
+  };
+  enum class Ran : std::uint8_t {
+    done,
+    wait,     // memory is full of what is not yet on disk: try again in a later tick (R5.2)
+    refused,  // nothing of it was kept: `Refusal` says why
+  };
+  struct Outcome {
+    Ran ran = Ran::done;
+    std::optional<wire::Error> refusal;
+  };
+  [[nodiscard]] Outcome run(const Work& work, const Demand& demand, Now now);
+  [[nodiscard]] Watches& watches();
+  // V: what a session here has seen.
+  [[nodiscard]] const VersionVector& applied() const;
+  // How many other members have applied all of it.
+  [[nodiscard]] std::size_t members_with(const VersionVector& upto) const;
+  [[nodiscard]] std::int64_t expiry_ms(Now now) const;
+  // As JSON; see Explainer.
+  [[nodiscard]] StoreResult<std::string> why(const ObjectKey& key);
+  [[nodiscard]] StoreResult<std::string> explain(const ObjectKey& key);
   // Something happened since the last end_tick that wants one.
   [[nodiscard]] bool wants_tick() const;
   // The tick has taken in as much as one record should hold: end it before the next step (R1.4).

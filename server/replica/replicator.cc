@@ -286,8 +286,7 @@ void Replicator::on(Link& link, const wire::Hello& message, Now now) {
   link.ready = message.ready;
   link.applied = message.applied;
   link.durable = message.durable;
-  link.clock_skew_ms =
-      static_cast<std::int64_t>(message.clock_ms) - static_cast<std::int64_t>(now.unix_ms);
+  note_clock(link, message.clock_ms, now);
   last_durable_[link.node] = link.durable;
   link.credit = window_;
   link.cursor = link.confirmed = message.applied.at(group_.self());
@@ -424,14 +423,45 @@ void Replicator::on(Link& link, const wire::Ack& message, Now now) {
   wants_tick_ = true;
 }
 
+void Replicator::note_clock(Link& link, std::uint64_t clock_ms, Now now) {
+  link.clock_skew_ms =
+      static_cast<std::int64_t>(clock_ms) - static_cast<std::int64_t>(now.unix_ms);
+  link.clock_ms = clock_ms;
+  link.clock_at_us = now.monotonic_us;
+}
+
+std::size_t Replicator::members_with(const VersionVector& upto) const {
+  std::size_t members = 0;
+  for (const auto& [id, link] : links_) {
+    members += link.greeted && upto.leq(link.applied) ? 1 : 0;
+  }
+  return members;
+}
+
+// The smaller of our clock and that of the member we heard of last, so that a clock that is fast
+// alone expires nothing early (replication.md §4, TTL).
+std::int64_t Replicator::expiry_ms(Now now) const {
+  const Link* freshest = nullptr;
+  for (const auto& [id, link] : links_) {
+    if (link.greeted && (freshest == nullptr || link.clock_at_us > freshest->clock_at_us)) {
+      freshest = &link;
+    }
+  }
+  std::uint64_t time = now.unix_ms;
+  if (freshest != nullptr) {
+    time = std::min(time,
+                    freshest->clock_ms + (now.monotonic_us - freshest->clock_at_us) / 1000);
+  }
+  return static_cast<std::int64_t>(std::min<std::uint64_t>(time, INT64_MAX));
+}
+
 void Replicator::on(Link& link, const wire::Heartbeat& message, Now now) {
   link.applied = message.applied;
   link.durable = message.durable;
   last_durable_[link.node] = link.durable;
   link.ready = message.ready;
   consider_join_goal(message.ready, message.applied);
-  link.clock_skew_ms =
-      static_cast<std::int64_t>(message.clock_ms) - static_cast<std::int64_t>(now.unix_ms);
+  note_clock(link, message.clock_ms, now);
   link.members_hash = message.members_hash;
   group_.clock().observe(message.hlc, now.unix_ms);
   wants_tick_ = true;

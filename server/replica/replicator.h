@@ -34,6 +34,8 @@ struct Link {
   std::uint64_t last_heard_us = 0;
   std::uint64_t last_sent_us = 0;
   std::int64_t clock_skew_ms = 0;
+  std::uint64_t clock_ms = 0;  // its clock as last told, at `clock_at_us` of ours
+  std::uint64_t clock_at_us = 0;
   std::uint64_t members_hash = 0;
   std::uint64_t members_sent_us = 0;
 
@@ -72,6 +74,10 @@ class Replicator {
   void collect(Effects& effects, bool ready, Now now);
   // When something is due without any input.
   [[nodiscard]] std::uint64_t next_due_us() const { return next_due_us_; }
+  // How many connected members have applied all of it.
+  [[nodiscard]] std::size_t members_with(const VersionVector& upto) const;
+  // The time by which keys expire here.
+  [[nodiscard]] std::int64_t expiry_ms(Now now) const;
   [[nodiscard]] bool wants_tick() const { return wants_tick_; }
 
   // -- faults on purpose (`kvctl partition`) --
@@ -127,6 +133,7 @@ class Replicator {
   [[nodiscard]] wire::Hello hello(Now now) const;
   [[nodiscard]] wire::Member self_facts() const;
 
+  void note_clock(Link& link, std::uint64_t clock_ms, Now now);
   void on(Link& link, const wire::Hello& message, Now now);
   void on(Link& link, wire::Push& message, Now now);
   void on(Link& link, const wire::Pull& message, Now now);

@@ -11,12 +11,6 @@ namespace {
 
 constexpr std::uint16_t group = 0;
 
-std::string kind_prefix(const ObjectKey& object, CellKind kind) {
-  std::string prefix = encode_object_prefix(group, object);
-  prefix.push_back(static_cast<char>(kind));
-  return prefix;
-}
-
 StoreError damaged_cell(const CellKey& key, const std::string& why) {
   return {StoreError::Code::corruption,
           "a stored cell of key \"" + key.object.key + "\" does not decode (" + why +
@@ -27,7 +21,7 @@ StoreError damaged_cell(const CellKey& key, const std::string& why) {
 std::size_t cell_size(const ObjectKey& object, const CellName& name, const CellDelta& delta) {
   constexpr std::size_t node_overhead = 64;
   return node_overhead + sizeof(CellDelta) + sizeof(CellName) + object.key.size() +
-         name.subkey.size() + heap_size(delta.value());
+         name.subkey().size() + heap_size(delta.value());
 }
 std::size_t cell_size(const CellKey& key, const CellDelta& delta) {
   return cell_size(key.object, key.cell, delta);
@@ -126,15 +120,15 @@ void Layer::erase_object(const ObjectKey& key) {
 
 Item item_of(const Layer::Cells& cells, const CellName& name, const LayerCell& cell) {
   Item item;
-  if (name.kind == CellKind::set_element) {
+  if (name.kind() == CellKind::set_element) {
     item.base_was = cell.was;
     item.base_now = presence_of(cell);
     return item;
   }
-  item.kind = CellKind::hash_field;
+  item.kind = item_kind(name.kind());
   const auto it = cells.find(twin_of(name));
   const LayerCell* twin = it == cells.end() ? nullptr : &it->second;
-  const bool totals = name.kind == CellKind::hash_totals;
+  const bool totals = is_totals(name.kind());
   item.totals_touched = totals || twin != nullptr;
   (totals ? item.totals_was : item.base_was) = cell.was;
   (totals ? item.totals_now : item.base_now) = presence_of(cell);
@@ -148,8 +142,7 @@ namespace {
 
 // A field with both halves in the layer is met twice; it counts at its register.
 bool counts_here(const Layer::Cells& cells, const CellName& name) {
-  return is_counted(name.kind) &&
-         (name.kind != CellKind::hash_totals || !cells.contains(twin_of(name)));
+  return is_counted(name.kind()) && (!is_totals(name.kind()) || !cells.contains(twin_of(name)));
 }
 
 const CellValue& nothing(CellKind kind) {
@@ -159,15 +152,28 @@ const CellValue& nothing(CellKind kind) {
 }
 
 // A visible cell, met in the order of names.
-template <typename HasField>
-void count_present(const CellName& name, Counts& counts, const HasField& has_field) {
-  if (name.kind == CellKind::set_element) {
-    ++counts.elements;
-  } else if (name.kind == CellKind::hash_field) {
-    ++counts.fields;
-  } else if (name.kind == CellKind::hash_totals) {
-    ++counts.totals;
-    counts.fields += has_field(twin_of(name)) ? 0 : 1;
+template <typename HasRegister>
+void count_present(const CellName& name, Counts& counts, const HasRegister& has_register) {
+  switch (name.kind()) {
+    case CellKind::set_element:
+      ++counts.elements;
+      break;
+    case CellKind::hash_field:
+      ++counts.fields;
+      break;
+    case CellKind::hash_totals:
+      ++counts.field_totals;
+      counts.fields += has_register(twin_of(name)) ? 0 : 1;
+      break;
+    case CellKind::scored_member:
+      ++counts.members;
+      break;
+    case CellKind::scored_totals:
+      ++counts.member_totals;
+      counts.members += has_register(twin_of(name)) ? 0 : 1;
+      break;
+    default:
+      break;
   }
 }
 
@@ -201,11 +207,11 @@ StoreResult<Counts> change_of(const Layer::Cells& cells, const ReadBase& base) {
     }
     Item item = item_of(cells, name, cell);
     if (!item.change()) {
-      if (auto settled = settle({item.kind, name.subkey}, item.base_was, item.base_now); !settled) {
+      if (auto settled = settle({item.kind, name.subkey()}, item.base_was, item.base_now); !settled) {
         return std::unexpected(settled.error());
       }
-      if (item.kind == CellKind::hash_field) {
-        const CellName totals{CellKind::hash_totals, name.subkey};
+      if (has_twin(item.kind)) {
+        const CellName totals{twin_of(item.kind), name.subkey()};
         if (auto settled = settle(totals, item.totals_was, item.totals_now); !settled) {
           return std::unexpected(settled.error());
         }
@@ -250,7 +256,7 @@ StoreResult<const CellValue*> Tables::read_single(const CellKey& key, const std:
       return &clean->value();
     }
     if (frozen == nullptr && known_complete(key.object)) {
-      return &nothing(key.cell.kind);
+      return &nothing(key.cell.kind());
     }
   }
   auto below = read_below(key, stored);
@@ -272,7 +278,7 @@ StoreResult<const CellValue*> Tables::read_single(const CellKey& key, const std:
 }
 
 StoreResult<CellDelta> Tables::read_below(const CellKey& key, const std::string* stored) {
-  CellDelta joined(key.cell.kind);
+  CellDelta joined(key.cell.kind());
   const CellDelta* frozen =
       frozen_ && !mutant("frozen_forgotten") ? frozen_->cells.find(key) : nullptr;
   if (frozen != nullptr) {
@@ -282,7 +288,7 @@ StoreResult<CellDelta> Tables::read_below(const CellKey& key, const std::string*
     if (const CellDelta* clean = clean_.find(key)) {
       joined.join_onto(*clean);
     } else if (known_complete(key.object)) {
-      joined.join_onto(CellDelta::whole(empty_cell(key.cell.kind)));
+      joined.join_onto(CellDelta::whole(empty_cell(key.cell.kind())));
     } else {
       auto value = base(key, stored);
       if (!value) {
@@ -313,7 +319,7 @@ StoreResult<CellValue> Tables::base(const CellKey& key, const std::string* store
     }
     read = std::move(*bytes);
     if (!read) {
-      return empty_cell(key.cell.kind);
+      return empty_cell(key.cell.kind());
     }
     stored = &*read;
   }
@@ -325,7 +331,7 @@ StoreResult<CellValue> Tables::base(const CellKey& key, const std::string* store
 }
 
 StoreResult<CellValue> Tables::decode(const CellKey& key, std::string_view stored) const {
-  auto value = decode_stored(key.cell.kind, stored, origins_);
+  auto value = decode_stored(key.cell.kind(), stored, origins_);
   if (!value) {
     return std::unexpected(damaged_cell(key, value.error()));
   }
@@ -406,7 +412,7 @@ StoreResult<Tables::Resident*> Tables::load(const ObjectKey& object) {
   return &resident;
 }
 
-StoreResult<void> Tables::for_each(const ObjectKey& object, CellKind first, CellKind last,
+StoreResult<void> Tables::for_each(const ObjectKey& object, const CellName& first, CellKind last,
                                    const Visit& visit) {
   const auto resident = load(object);
   if (!resident) {
@@ -418,9 +424,9 @@ StoreResult<void> Tables::for_each(const ObjectKey& object, CellKind first, Cell
 // Walks the names of all layers and, for a large object, of the state, in step.
 class MergedNames {
  public:
-  void add(const Layer& layer, const ObjectKey& object, CellKind first) {
+  void add(const Layer& layer, const ObjectKey& object, const CellName& first) {
     if (const Layer::Object* found = layer.object(object)) {
-      layers_.push_back({&found->cells, found->cells.lower_bound({first, ""})});
+      layers_.push_back({&found->cells, found->cells.lower_bound(first)});
     }
   }
   void add_state(const Store& store, const ObjectKey& object) {
@@ -428,13 +434,13 @@ class MergedNames {
     cut_ = store.cut();
   }
 
-  // Goes to the first name of this kind or a later one.
-  void seek(CellKind kind) {
+  // Goes to this name or the first after it.
+  void seek(const CellName& name) {
     for (Position& layer : layers_) {
-      layer.at = layer.cells->lower_bound({kind, ""});
+      layer.at = layer.cells->lower_bound(name);
     }
     if (cut_ != nullptr) {
-      rows_ = cut_->scan(kind_prefix(*object_, kind),
+      rows_ = cut_->scan(encode_cell_key(group, {*object_, name}),
                          prefix_end(encode_object_prefix(group, *object_)));
       read_row();
     }
@@ -494,7 +500,7 @@ class MergedNames {
   std::optional<std::string> row_;
 };
 
-StoreResult<void> Tables::merge_layers(const ObjectKey& object, CellKind first, CellKind last,
+StoreResult<void> Tables::merge_layers(const ObjectKey& object, const CellName& first, CellKind last,
                                        const Visit& visit) {
   MergedNames names;
   names.add(live_, object, first);
@@ -506,7 +512,7 @@ StoreResult<void> Tables::merge_layers(const ObjectKey& object, CellKind first, 
     names.add_state(store_, object);
     names.seek(first);
   }
-  for (auto name = names.next(); name && name->kind <= last; name = names.next()) {
+  for (auto name = names.next(); name && name->kind() <= last; name = names.next()) {
     const auto value = read_single({object, *name}, names.row());
     if (!value) {
       return std::unexpected(value.error());
@@ -519,7 +525,8 @@ StoreResult<void> Tables::merge_layers(const ObjectKey& object, CellKind first, 
       return {};
     }
     if (walk == Walk::next_kind) {
-      names.seek(static_cast<CellKind>(static_cast<std::uint8_t>(name->kind) + 1));
+      names.seek(
+          CellName::first_at(static_cast<CellKind>(static_cast<std::uint8_t>(name->kind()) + 1)));
     }
   }
   return names.status();
@@ -528,14 +535,14 @@ StoreResult<void> Tables::merge_layers(const ObjectKey& object, CellKind first, 
 // ---------------------------------------------------------------- changing
 
 LayerCell& Tables::raise(const CellKey& key) {
-  CellDelta start(key.cell.kind);
+  CellDelta start(key.cell.kind());
   const CellDelta* frozen = frozen_ ? frozen_->cells.find(key) : nullptr;
   const CellDelta* clean = clean_.find(key);
   Presence was = Presence::unknown;
   Presence twin_was = Presence::unknown;
-  if (is_counted(key.cell.kind)) {
+  if (is_counted(key.cell.kind())) {
     was = presence_below(key);
-    if (key.cell.kind != CellKind::set_element) {
+    if (has_twin(key.cell.kind())) {
       twin_was = presence_below({key.object, twin_of(key.cell)});
     }
   }
@@ -545,7 +552,7 @@ LayerCell& Tables::raise(const CellKey& key) {
     start = *clean;
     clean_.erase(key);
   } else if (frozen == nullptr && known_complete(key.object)) {
-    start = CellDelta::whole(empty_cell(key.cell.kind));
+    start = CellDelta::whole(empty_cell(key.cell.kind()));
   }
   LayerCell& cell = live_.put(key, std::move(start));
   cell.was = was;
@@ -639,7 +646,7 @@ void Tables::kill_in_memory(const ObjectKey& object, const VersionVector& contex
   const auto collect = [&](const Layer& layer) {
     if (const Layer::Object* found = layer.object(object)) {
       for (const auto& [name, delta] : found->cells) {
-        if (!is_totals(name.kind)) {
+        if (!is_totals(name.kind())) {
           names.push_back(name);
         }
       }
@@ -708,7 +715,7 @@ void Tables::to_clean(const ObjectKey& object, Layer::Cells::node_type frozen) {
     if (const CellDelta* clean = clean_.find(key)) {
       now.join_onto(*clean);
     } else if (known_complete(object)) {
-      now.join_onto(CellDelta::whole(empty_cell(key.cell.kind)));
+      now.join_onto(CellDelta::whole(empty_cell(key.cell.kind())));
     }
   }
   if (now.is_whole() && !is_empty(now.value())) {
@@ -768,12 +775,12 @@ Presence Tables::presence_below(const CellKey& key) const {
 }
 
 void Tables::uncount(const CellKey& key, const LayerCell* live) {
-  Layer::Object* object = is_counted(key.cell.kind) ? live_.object(key.object) : nullptr;
+  Layer::Object* object = is_counted(key.cell.kind()) ? live_.object(key.object) : nullptr;
   if (object == nullptr) {
     return;
   }
   CellName name = key.cell;
-  if (live == nullptr && key.cell.kind != CellKind::set_element) {
+  if (live == nullptr && has_twin(key.cell.kind())) {
     name = twin_of(key.cell);
     const auto twin = object->cells.find(name);
     live = twin == object->cells.end() ? nullptr : &twin->second;
@@ -789,7 +796,7 @@ void Tables::uncount(const CellKey& key, const LayerCell* live) {
 }
 
 void Tables::recount(const CellKey& key, const LayerCell& cell) {
-  if (!is_counted(key.cell.kind)) {
+  if (!is_counted(key.cell.kind())) {
     return;
   }
   Layer::Object& object = *live_.object(key.object);
@@ -807,7 +814,7 @@ void Tables::rebase(const ObjectKey& object, Below below) {
   }
   const Presence registers = below == Below::killed ? Presence::absent : Presence::unknown;
   for (auto& [name, cell] : live->cells) {
-    if (!is_totals(name.kind)) {
+    if (!is_totals(name.kind())) {
       cell.was = registers;
     } else {
       cell.twin_was = registers;
@@ -838,8 +845,7 @@ void Tables::below_was_killed(const ObjectKey& object, bool everything) {
   if (!everything) {
     resident.below.reset();
   } else if (resident.below) {
-    // Totals are reset by name; their fields live on until then.
-    *resident.below = {0, resident.below->totals, resident.below->totals};
+    resident.below = resident.below->without_registers();
   }
 }
 
@@ -862,7 +868,7 @@ StoreResult<void> Tables::know_live(const ObjectKey& object) {
     return {};
   }
   for (auto& [name, cell] : live->cells) {
-    if (!is_counted(name.kind) || item_of(live->cells, name, cell).change()) {
+    if (!is_counted(name.kind()) || item_of(live->cells, name, cell).change()) {
       continue;
     }
     const CellKey key{object, name};
@@ -874,7 +880,7 @@ StoreResult<void> Tables::know_live(const ObjectKey& object) {
       was = stored_below(key);
     }
     StoreResult<Presence> twin_was = cell.twin_was;
-    if (name.kind != CellKind::set_element && *twin_was == Presence::unknown &&
+    if (has_twin(name.kind()) && *twin_was == Presence::unknown &&
         !live->cells.contains(twin_of(name))) {
       twin_was = stored_below({object, twin_of(name)});
     }
@@ -894,7 +900,7 @@ StoreResult<void> Tables::know_live(const ObjectKey& object) {
 // Not by way of the clean layer: what came up from there is no longer in it.
 StoreResult<Presence> Tables::stored_below(const CellKey& key) {
   const CellDelta* frozen = frozen_ ? frozen_->cells.find(key) : nullptr;
-  CellDelta joined = frozen != nullptr ? *frozen : CellDelta(key.cell.kind);
+  CellDelta joined = frozen != nullptr ? *frozen : CellDelta(key.cell.kind());
   auto stored = base(key, nullptr);
   if (!stored) {
     return std::unexpected(stored.error());
@@ -954,7 +960,7 @@ StoreResult<std::optional<Counts>> Tables::stored_counts(const ObjectKey& object
           if (!bytes) {
             return std::unexpected(bytes.error());
           }
-          return *bytes ? decode({object, name}, **bytes) : empty_cell(name.kind);
+          return *bytes ? decode({object, name}, **bytes) : empty_cell(name.kind());
         });
     if (!change) {
       return std::unexpected(change.error());
@@ -967,7 +973,7 @@ StoreResult<std::optional<Counts>> Tables::stored_counts(const ObjectKey& object
 StoreResult<Counts> Tables::walk_counts(const ObjectKey& object) {
   Counts counts;
   StoreResult<void> fields_read;
-  const auto walked = merge_layers(object, CellKind::set_element, CellKind::hash_totals,
+  const auto walked = merge_layers(object, CellName::first_at(CellKind::set_element), CellKind::scored_totals,
                                    [&](const CellName& name, const CellValue& value) {
                                      if (is_present(value)) {
                                        count_present(name, counts, [&](const CellName& field) {

@@ -110,11 +110,11 @@ class Tables {
   // -- reading --
   // The whole cell, empty if there is none. The reference is good until the next call.
   [[nodiscard]] StoreResult<const CellValue*> read(const CellKey& key);
-  // Every stored cell of an object with a kind in [first, last], in key order.
+  // Every stored cell of an object from this name to the last of a kind, in the order of names.
   enum class Walk : std::uint8_t { on, next_kind, stop };
   using Visit = std::function<Walk(const CellName&, const CellValue&)>;
-  [[nodiscard]] StoreResult<void> for_each(const ObjectKey& object, CellKind first, CellKind last,
-                                           const Visit& visit);
+  [[nodiscard]] StoreResult<void> for_each(const ObjectKey& object, const CellName& first,
+                                           CellKind last, const Visit& visit);
   // How many elements and fields the object has: counted by the checkpoint job at W, and kept up by
   // every change since (R4.1). Reads what it does not know yet, each dirty cell once.
   [[nodiscard]] StoreResult<Counts> counts(const ObjectKey& object);
@@ -182,7 +182,7 @@ class Tables {
   void to_clean(const ObjectKey& object, Layer::Cells::node_type frozen);
   void back_to_live(const ObjectKey& object, Layer::Cells::node_type frozen);
   [[nodiscard]] bool known_complete(const ObjectKey& object) const;
-  StoreResult<void> merge_layers(const ObjectKey& object, CellKind first, CellKind last,
+  StoreResult<void> merge_layers(const ObjectKey& object, const CellName& first, CellKind last,
                                  const Visit& visit);
 
   // -- counting --

@@ -2,7 +2,9 @@
 // anybody else until the replica applies the finished entry (R2.3).
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -21,46 +23,67 @@ struct Seen {
 // Commands are const over the tables plus this overlay. Each emitted op takes the next dot; later
 // commands of the same entry see the effects of earlier ones. Discarding the transaction undoes
 // everything.
+// An error of the store sticks: from then on reads give nothing and `error` says why; whoever runs
+// a transaction asks once at its end, and keeps nothing of one that failed.
 // Runs on: core strand, within one step.
 class Transaction {
  public:
+  // `now_ms`: what expiry goes by (unix ms).
   Transaction(Tables& tables, const Origin& origin, std::uint64_t first, Hlc hlc,
-              const VersionVector& applied)
-      : tables_(tables), origin_(origin), first_(first), hlc_(hlc), context_(applied) {}
+              const VersionVector& applied, std::int64_t now_ms = 0)
+      : tables_(tables),
+        origin_(origin),
+        first_(first),
+        hlc_(hlc),
+        now_ms_(now_ms),
+        context_(applied) {}
 
-  [[nodiscard]] StoreResult<const CellValue*> read(const CellKey& key);
-  [[nodiscard]] StoreResult<void> for_each(const ObjectKey& object, CellKind first, CellKind last,
-                                           const Tables::Visit& visit);
-  // How many elements and fields the object has, this entry's changes included.
-  [[nodiscard]] StoreResult<Counts> counts(const ObjectKey& object);
+  [[nodiscard]] const std::optional<StoreError>& error() const { return error_; }
+  [[nodiscard]] std::int64_t now_ms() const { return now_ms_; }
+  [[nodiscard]] Hlc hlc() const { return hlc_; }
 
-  // Elements and fields are counted: if the caller has not seen what is there, these two look.
-  // Other cells are written blindly.
-  StoreResult<void> assign(const CellKey& key, std::string bytes, Seen seen = {});
-  StoreResult<void> remove(const CellKey& key, Seen seen = {});
-  // Adds to this origin's total. The cell must have been read without error before.
-  StoreResult<void> increment(const CellKey& key, const Total& delta);
+  // The whole cell, empty if there is none. The reference is good until the next call.
+  [[nodiscard]] const CellValue& read(const CellKey& key);
+  // The same of a kind of class D, or of class L.
+  [[nodiscard]] const DottedCell& dotted(const CellKey& key);
+  [[nodiscard]] const OriginTotals& totals(const CellKey& key);
+  // Every cell of an object from this name on, up to the last of a kind, in the order of names.
+  void for_each(const ObjectKey& object, const CellName& first, CellKind last,
+                const Tables::Visit& visit);
+  // How many elements, fields and members the object has, this entry's changes included.
+  [[nodiscard]] Counts counts(const ObjectKey& object);
+
+  // Elements, fields and members are counted: if the caller has not seen what is there, these two
+  // look. Other cells are written blindly.
+  void assign(const CellKey& key, std::string bytes, Seen seen = {});
+  void remove(const CellKey& key, Seen seen = {});
+  // Adds to this origin's total.
+  void increment(const CellKey& key, const Total& delta);
   // Takes away what this replica sees of the cell; nothing if it sees nothing.
-  StoreResult<void> reset(const CellKey& key);
+  void reset(const CellKey& key);
   // Kills every dotted cell of the object and resets its totals.
-  StoreResult<void> kill(const ObjectKey& object);
+  void kill(const ObjectKey& object);
 
   [[nodiscard]] bool empty() const { return ops_.empty(); }
+  [[nodiscard]] std::size_t op_count() const { return ops_.size(); }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
   [[nodiscard]] std::vector<Op> take_ops() { return std::move(ops_); }
 
  private:
   // What this op had seen: V before the entry, and the ops before it in the entry (R1.3).
   Dot next_dot();
-  StoreResult<const CellValue*> under_kill(const CellKey& key, const VersionVector& killed);
+  const CellValue& under_kill(const CellKey& key, const VersionVector& killed);
+  const CellValue& below(const CellKey& key);
   // Puts the new value of a cell over what is below, and counts what that changes.
-  StoreResult<void> put(const CellKey& key, CellValue value, Seen seen);
+  void put(const CellKey& key, CellValue value, Seen seen);
   void emit(const CellKey& key, Change change);
 
   Tables& tables_;
   Origin origin_;
   std::uint64_t first_;
   Hlc hlc_;
+  std::int64_t now_ms_;
+  std::optional<StoreError> error_;
   VersionVector context_;
   std::vector<Op> ops_;
   std::size_t bytes_ = 0;

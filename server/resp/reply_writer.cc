@@ -2,8 +2,8 @@
 
 #include <array>
 #include <charconv>
-#include <cmath>
-#include <cstdio>
+
+#include "crdt/sorted_set.h"
 
 namespace starling::resp {
 namespace {
@@ -19,14 +19,7 @@ std::string_view digits_of(std::int64_t value, Digits& digits) {
 
 }  // namespace
 
-std::string number_text(double value) {
-  if (std::isinf(value)) {
-    return value > 0 ? "inf" : "-inf";
-  }
-  std::array<char, 40> text{};
-  const int length = std::snprintf(text.data(), text.size(), "%.17g", value);
-  return {text.data(), static_cast<std::size_t>(length)};
-}
+std::string number_text(double value) { return format_score(value); }
 
 void ReplyWriter::header(char type, std::size_t count) {
   Digits digits;

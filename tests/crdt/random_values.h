@@ -102,8 +102,8 @@ inline Entry random_entry(const Origin& self, const OriginStream& stream) {
     Op op;
     op.key.object = {static_cast<std::uint8_t>(number(0, 1)),
                      coin() ? "k" : std::string(number(0, 40), 'q')};
-    op.key.cell.subkey = coin() ? "" : "sub";
-    op.key.cell.kind = dotted[number(0, dotted.size() - 1)];
+    const std::string subkey = coin() ? "" : "sub";
+    op.key.cell = {dotted[number(0, dotted.size() - 1)], subkey};
     switch (number(0, 5)) {
       case 0:
         op.change = Assign{std::string(number(0, 300), 'v')};
@@ -115,11 +115,11 @@ inline Entry random_entry(const Origin& self, const OriginStream& stream) {
         op.change = Remove{random_vector(true)};
         break;
       case 3:
-        op.key.cell.kind = coin() ? CellKind::string_totals : CellKind::hash_totals;
+        op.key.cell = {coin() ? CellKind::string_totals : CellKind::hash_totals, subkey};
         op.change = Increment{number(1, n), total_at(coin() ? 1 : 3, n), Total::of(-1)};
         break;
       case 4: {
-        op.key.cell.kind = CellKind::string_totals;
+        op.key.cell = {CellKind::string_totals, subkey};
         Reset reset;
         for (const auto& c : entry.deps.components()) {
           const std::uint64_t seen = number(1, c.n);

@@ -141,9 +141,9 @@ class Replica {
   [[nodiscard]] std::map<std::string, std::string> fields(const std::string& key) const {
     std::map<std::string, std::string> all;
     for (const auto& [cell_key, cell] : cells_) {
-      if (cell_key.object.key == key && object_type(cell_key.cell.kind) == ObjectType::hash) {
-        if (auto shown = hget(key, cell_key.cell.subkey)) {
-          all[cell_key.cell.subkey] = *shown;
+      if (cell_key.object.key == key && object_type(cell_key.cell.kind()) == ObjectType::hash) {
+        if (auto shown = hget(key, cell_key.cell.subkey())) {
+          all[cell_key.cell.subkey()] = *shown;
         }
       }
     }
@@ -157,9 +157,9 @@ class Replica {
   [[nodiscard]] std::set<std::string> elements(const std::string& key) const {
     std::set<std::string> all;
     for (const auto& [cell_key, cell] : cells_) {
-      if (cell_key.object.key == key && cell_key.cell.kind == CellKind::set_element &&
+      if (cell_key.object.key == key && cell_key.cell.kind() == CellKind::set_element &&
           set_contains(dotted(cell_key))) {
-        all.insert(cell_key.cell.subkey);
+        all.insert(cell_key.cell.subkey());
       }
     }
     return all;
@@ -219,8 +219,8 @@ class Replica {
     for (auto it = cells_.begin(); it != cells_.end();) {
       const CellValue value = it->second.value();
       intern(value);
-      const std::string bytes = encode_stored(it->first.cell.kind, value, origins_);
-      const auto decoded = decode_stored(it->first.cell.kind, bytes, origins_);
+      const std::string bytes = encode_stored(it->first.cell.kind(), value, origins_);
+      const auto decoded = decode_stored(it->first.cell.kind(), bytes, origins_);
       if (!decoded || *decoded != value) {
         throw std::runtime_error("a stored cell is not what was written");
       }
@@ -243,7 +243,7 @@ class Replica {
   [[nodiscard]] std::map<CellKey, std::string> canonical() const {
     std::map<CellKey, std::string> all;
     for (const auto& [key, cell] : cells_) {
-      if (std::string live = canonical_live(key.cell.kind, cell.value()); !live.empty()) {
+      if (std::string live = canonical_live(key.cell.kind(), cell.value()); !live.empty()) {
         all.emplace(key, std::move(live));
       }
     }
@@ -256,7 +256,7 @@ class Replica {
   }
   [[nodiscard]] CellValue cell(const CellKey& key) const {
     const auto it = cells_.find(key);
-    return it == cells_.end() ? empty_cell(key.cell.kind) : it->second.value();
+    return it == cells_.end() ? empty_cell(key.cell.kind()) : it->second.value();
   }
 
   // Equal in what everybody can see, at equal version vectors.
@@ -350,7 +350,7 @@ class Replica {
     }
     change(op.key, [&](CellDelta& delta) {
       if (const auto* assigned = std::get_if<Assign>(&op.change)) {
-        const Hlc stamp = has_payload(op.key.cell.kind) ? hlc : 0;
+        const Hlc stamp = has_payload(op.key.cell.kind()) ? hlc : 0;
         delta.assign({dot, stamp, assigned->bytes}, context);
       } else if (const auto* removed = std::get_if<Remove>(&op.change)) {
         VersionVector killed = context;
@@ -377,14 +377,14 @@ class Replica {
   void change(const CellKey& key, Body body) {
     auto it = cells_.find(key);
     if (it == cells_.end()) {
-      it = cells_.emplace(key, Cell{CellDelta::whole(empty_cell(key.cell.kind)), std::nullopt})
+      it = cells_.emplace(key, Cell{CellDelta::whole(empty_cell(key.cell.kind())), std::nullopt})
                .first;
     }
     if (!cold_) {
       body(it->second.base);
       return;
     }
-    CellDelta next(key.cell.kind);
+    CellDelta next(key.cell.kind());
     body(next);
     if (it->second.pending) {
       next.join_onto(*it->second.pending);
@@ -439,7 +439,7 @@ class Replica {
   [[nodiscard]] std::vector<CellKey> totals_of(const std::string& key) const {
     std::vector<CellKey> found;
     for (const auto& [cell_key, cell] : cells_) {
-      if (cell_key.object.key == key && is_totals(cell_key.cell.kind)) {
+      if (cell_key.object.key == key && is_totals(cell_key.cell.kind())) {
         found.push_back(cell_key);
       }
     }

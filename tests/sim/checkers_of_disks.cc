@@ -53,7 +53,7 @@ class StateIsLogPrefix final : public Checker {
     std::size_t found = 0;
     for (const auto rows = cut.scan({}, meta_prefix); rows->valid(); rows->next()) {
       const auto key = decode_cell_key(rows->key());
-      const auto value = key ? decode_stored(key->cell.kind, rows->value(), origins)
+      const auto value = key ? decode_stored(key->cell.kind(), rows->value(), origins)
                              : std::expected<CellValue, std::string>(std::unexpected("bad key"));
       if (!value) {
         complain(state + " holds a cell that does not decode");
@@ -65,7 +65,7 @@ class StateIsLogPrefix final : public Checker {
                  (reference == wanted.cells().end() ? "a cell that should be gone"
                                                     : "another cell than its log gives") +
                  ": key \"" + key->object.key + "\", kind " +
-                 std::to_string(static_cast<int>(key->cell.kind)) + " \"" + key->cell.subkey +
+                 std::to_string(static_cast<int>(key->cell.kind())) + " \"" + key->cell.subkey() +
                  "\"");
         return;
       }

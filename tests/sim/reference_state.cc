@@ -22,11 +22,11 @@ void ReferenceState::apply(const Entry& entry) {
       context.advance(dot);
       continue;
     }
-    const auto it = cells_.try_emplace(op.key, empty_cell(op.key.cell.kind)).first;
+    const auto it = cells_.try_emplace(op.key, empty_cell(op.key.cell.kind())).first;
     if (const auto* assign = std::get_if<Assign>(&op.change)) {
       auto& cell = std::get<DottedCell>(it->second);
       cell.kill(context);
-      cell.assign({dot, has_payload(op.key.cell.kind) ? entry.hlc : 0, assign->bytes});
+      cell.assign({dot, has_payload(op.key.cell.kind()) ? entry.hlc : 0, assign->bytes});
     } else if (const auto* remove = std::get_if<Remove>(&op.change)) {
       VersionVector killed = context;
       if (remove->context) {

@@ -39,14 +39,14 @@ std::map<std::string, Counts> counted(Store& store) {
   const auto rows = cut->scan({}, meta_prefix);
   for (; rows->valid(); rows->next()) {
     const CellKey key = *decode_cell_key(rows->key());
-    if (!is_present(*decode_stored(key.cell.kind, rows->value(), origins))) {
+    if (!is_present(*decode_stored(key.cell.kind(), rows->value(), origins))) {
       continue;
     }
     const std::string object = encode_object_prefix(0, key.object);
-    counts[object].elements += key.cell.kind == CellKind::set_element ? 1 : 0;
-    counts[object].totals += key.cell.kind == CellKind::hash_totals ? 1 : 0;
-    if (object_type(key.cell.kind) == ObjectType::hash) {
-      fields[object].insert(key.cell.subkey);
+    counts[object].elements += key.cell.kind() == CellKind::set_element ? 1 : 0;
+    counts[object].field_totals += key.cell.kind() == CellKind::hash_totals ? 1 : 0;
+    if (object_type(key.cell.kind()) == ObjectType::hash) {
+      fields[object].insert(key.cell.subkey());
       counts[object].fields = static_cast<std::int64_t>(fields[object].size());
     }
   }
@@ -75,7 +75,7 @@ struct StringMaker<std::map<std::string, starling::replica::Counts>> {
     std::string text;
     for (const auto& [object, c] : counts) {
       text += object.substr(6) + ": " + std::to_string(c.elements) + " elements, " +
-              std::to_string(c.fields) + " fields, " + std::to_string(c.totals) + " totals; ";
+              std::to_string(c.fields) + " fields, " + std::to_string(c.field_totals) + " totals; ";
     }
     return String(text.c_str());
   }
@@ -231,9 +231,13 @@ TEST_CASE("rows of another version are derived anew by the next checkpoint, righ
   a.checkpoint();
   {
     auto writer = *a.store().begin_checkpoint(a.store().state_position());
-    REQUIRE(writer->put(replica::derived_version_key(), "another"));
-    REQUIRE(writer->put(replica::counts_key(encode_object_prefix(0, {0, "nobody"})), "\1\1\1"));
-    REQUIRE(writer->put(replica::counts_key(encode_object_prefix(0, {0, "s"})), "\1\1\1"));
+    std::map<std::string, std::string> rows;  // they are written in order
+    rows[replica::derived_version_key()] = "another";
+    rows[replica::counts_key(encode_object_prefix(0, {0, "nobody"}))] = "\1\1\1";
+    rows[replica::counts_key(encode_object_prefix(0, {0, "s"}))] = "\1\1\1";
+    for (const auto& [row, value] : rows) {
+      REQUIRE(writer->put(row, value));
+    }
     REQUIRE(writer->ingest());
   }
   a.restart();

@@ -44,7 +44,7 @@ class TestGroup {
     wire::Request request;
     request.commands = std::move(commands);
     request.op_id = op_id;
-    auto executed = group_->execute(request, now_ms);
+    auto executed = group_->execute(request, now_ms, static_cast<std::int64_t>(now_ms));
     tick();
     return executed;
   }

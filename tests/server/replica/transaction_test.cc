@@ -21,29 +21,29 @@ Transaction begin(TestGroup& group) {
 }
 
 bool shows(Transaction& transaction, const CellKey& cell) {
-  const auto value = transaction.read(cell);
-  REQUIRE(value);
-  return is_present(**value);
+  return is_present(transaction.read(cell));
 }
 
 List elements(Transaction& transaction) {
   List names;
-  REQUIRE(transaction.for_each(key, CellKind::set_element, CellKind::set_element,
-                               [&](const CellName& name, const CellValue&) {
-                                 names.push_back(name.subkey);
-                                 return Tables::Walk::on;
-                               }));
+  transaction.for_each(key, CellName::first_at(CellKind::set_element), CellKind::set_element,
+                       [&](const CellName& name, const CellValue&) {
+                         names.push_back(name.subkey());
+                         return Tables::Walk::on;
+                       });
+  REQUIRE_FALSE(transaction.error());
+  std::ranges::sort(names);  // they come in the order of their places
   return names;
 }
 
 TEST_CASE("later reads see earlier writes; nobody else sees any of them") {
   TestGroup a(1);
   Transaction transaction = begin(a);
-  REQUIRE(transaction.assign(text, "v"));
+  transaction.assign(text, "v");
   CHECK(shows(transaction, text));
-  REQUIRE(transaction.remove(text));
+  transaction.remove(text);
   CHECK_FALSE(shows(transaction, text));
-  REQUIRE(transaction.assign(element("x"), ""));
+  transaction.assign(element("x"), "");
   CHECK(elements(transaction) == List{"x"});
   CHECK_FALSE(a->tables().dirty());
   CHECK(a.number(exists("k")) == 0);
@@ -53,9 +53,9 @@ TEST_CASE("every change takes the next dot of the entry") {
   TestGroup a(1);
   Transaction transaction = begin(a);
   CHECK(transaction.empty());
-  REQUIRE(transaction.assign(text, "v"));
-  REQUIRE(transaction.increment(sum, Total::of(2)));
-  REQUIRE(transaction.kill(key));
+  transaction.assign(text, "v");
+  transaction.increment(sum, Total::of(2));
+  transaction.kill(key);
   const auto ops = transaction.take_ops();
   REQUIRE(ops.size() == 4);  // … and the reset of the total, by name (R3.6)
   CHECK(std::holds_alternative<Assign>(ops[0].change));
@@ -68,11 +68,11 @@ TEST_CASE("a walk shows the overlay and what is below it in one order") {
   TestGroup a(1);
   a.run(set_add("k", {"b", "d", "f"}));
   Transaction transaction = begin(a);
-  REQUIRE(transaction.assign(element("a"), ""));
-  REQUIRE(transaction.assign(element("d"), ""));
-  REQUIRE(transaction.assign(element("e"), ""));
-  REQUIRE(transaction.assign(element("z"), ""));
-  REQUIRE(transaction.remove(element("f")));
+  transaction.assign(element("a"), "");
+  transaction.assign(element("d"), "");
+  transaction.assign(element("e"), "");
+  transaction.assign(element("z"), "");
+  transaction.remove(element("f"));
   CHECK(elements(transaction) == List{"a", "b", "d", "e", "z"});
 }
 
@@ -80,25 +80,25 @@ TEST_CASE("after a kill only what is written later shows") {
   TestGroup a(1);
   a.run(set_add("k", {"old"}));
   Transaction transaction = begin(a);
-  REQUIRE(transaction.assign(element("older than the kill"), ""));
-  REQUIRE(transaction.kill(key));
+  transaction.assign(element("older than the kill"), "");
+  transaction.kill(key);
   CHECK(elements(transaction).empty());
   CHECK_FALSE(shows(transaction, element("old")));
-  REQUIRE(transaction.assign(element("new"), ""));
+  transaction.assign(element("new"), "");
   CHECK(elements(transaction) == List{"new"});
-  CHECK(transaction.counts(key)->elements == 1);
+  CHECK(transaction.counts(key).elements == 1);
 }
 
 TEST_CASE("a reset takes what is seen, and writes nothing if nothing is") {
   TestGroup a(1);
   Transaction nothing = begin(a);
-  REQUIRE(nothing.reset(sum));
+  nothing.reset(sum);
   CHECK(nothing.empty());
   a.run(incr("k", 5));
   Transaction transaction = begin(a);
-  REQUIRE(transaction.reset(sum));
+  transaction.reset(sum);
   CHECK_FALSE(shows(transaction, sum));
-  REQUIRE(transaction.increment(sum, Total::of(1)));
+  transaction.increment(sum, Total::of(1));
   CHECK(shows(transaction, sum));
 }
 

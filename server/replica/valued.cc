@@ -1,0 +1,32 @@
+#include "server/replica/valued.h"
+
+namespace starling::replica {
+
+// An expired object shows nothing, though its cells are still there.
+Valued::Valued(const Object& object, CellKind base, CellKind increments, std::string_view name)
+    : tx_(object.transaction()),
+      base_key_(object.cell(base, name)),
+      increments_key_(object.cell(increments, name)),
+      counted_(is_counted(base)) {
+  if (object.holds(object_type(base))) {
+    base_ = tx_.dotted(base_key_);
+    increments_ = tx_.totals(increments_key_);
+  }
+}
+
+void Valued::assign(std::string bytes) {
+  tx_.reset(increments_key_);
+  // After the reset no increments are left that count.
+  const Seen seen{.base = presence(!base_.empty()), .totals = Presence::absent};
+  tx_.assign(base_key_, std::move(bytes), counted_ ? seen : Seen{});
+}
+
+void Valued::erase() {
+  if (!base_.empty()) {
+    const Seen seen{.base = Presence::present, .totals = presence(increments_.exists())};
+    tx_.remove(base_key_, counted_ ? seen : Seen{});
+  }
+  tx_.reset(increments_key_);
+}
+
+}  // namespace starling::replica
