@@ -1,0 +1,90 @@
+#include "server/resp/call.h"
+
+#include <cctype>
+#include <cmath>
+#include <cstdlib>
+
+#include "server/resp/server.h"
+
+namespace starling::resp {
+
+std::string Call::name() const {
+  std::string name(args[0]);
+  for (char& c : name) {
+    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  return name;
+}
+
+std::optional<replica::Object> Call::object(std::string_view key, ObjectType wanted) {
+  replica::Object object = this->object(key);
+  if (!object.is(wanted)) {
+    wrong_type();
+    return std::nullopt;
+  }
+  return object;
+}
+
+void Call::wrong_arity() const {
+  reply.error("ERR wrong number of arguments for '" + name() + "' command");
+}
+
+void Call::invalid_expire() const {
+  reply.error("ERR invalid expire time in '" + name() + "' command");
+}
+
+std::optional<std::int64_t> Call::integer(std::size_t i) const {
+  const auto value = parse_integer(args[i]);
+  if (!value) {
+    not_an_integer();
+  }
+  return value;
+}
+
+bool Call::value_fits(std::size_t bytes) const {
+  const std::uint64_t limit = server.options().max_value_bytes;
+  if (bytes <= limit) {
+    return true;
+  }
+  reply.error("ERR the value would have " + std::to_string(bytes) + " bytes; the limit is " +
+              std::to_string(limit) + " (--max-value)");
+  return false;
+}
+
+bool Call::elements_fit(std::size_t first, std::size_t step) const {
+  for (std::size_t i = first; i < args.size(); i += step) {
+    if (args[i].size() > max_element_bytes) {
+      reply.error("ERR an element or field has " + std::to_string(args[i].size()) +
+                  " bytes; the limit is " + std::to_string(max_element_bytes));
+      return false;
+    }
+  }
+  return true;
+}
+
+bool is_word(std::string_view argument, std::string_view upper_case_word) {
+  if (argument.size() != upper_case_word.size()) {
+    return false;
+  }
+  for (std::size_t i = 0; i < argument.size(); ++i) {
+    if (std::toupper(static_cast<unsigned char>(argument[i])) != upper_case_word[i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+std::optional<double> parse_score(std::string_view text) {
+  if (text.empty() || std::isspace(static_cast<unsigned char>(text[0])) != 0) {
+    return std::nullopt;
+  }
+  const std::string copy(text);  // strtod wants an end
+  char* end = nullptr;
+  const double value = std::strtod(copy.c_str(), &end);
+  if (end != copy.c_str() + copy.size() || std::isnan(value)) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+}  // namespace starling::resp
