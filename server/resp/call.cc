@@ -4,17 +4,10 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "crdt/string.h"
 #include "server/resp/server.h"
 
 namespace starling::resp {
-
-std::string Call::name() const {
-  std::string name(args[0]);
-  for (char& c : name) {
-    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  }
-  return name;
-}
 
 std::optional<replica::Object> Call::object(std::string_view key, ObjectType wanted) {
   replica::Object object = this->object(key);
@@ -46,6 +39,11 @@ bool Call::value_fits(std::size_t bytes) const {
   if (bytes <= limit) {
     return true;
   }
+  constexpr std::size_t redis_limit = 512u << 20;
+  if (bytes > redis_limit) {
+    reply.error("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+    return false;
+  }
   reply.error("ERR the value would have " + std::to_string(bytes) + " bytes; the limit is " +
               std::to_string(limit) + " (--max-value)");
   return false;
@@ -72,6 +70,20 @@ bool is_word(std::string_view argument, std::string_view upper_case_word) {
     }
   }
   return true;
+}
+
+std::optional<DoubleDouble> parse_float(std::string_view text) {
+  if (text.empty() || std::isspace(static_cast<unsigned char>(text[0])) != 0) {
+    return std::nullopt;
+  }
+  const std::string copy(text);
+  char* end = nullptr;
+  const long double value = std::strtold(copy.c_str(), &end);
+  const auto hi = static_cast<double>(value);
+  if (end != copy.c_str() + copy.size() || !std::isfinite(hi)) {
+    return std::nullopt;
+  }
+  return DoubleDouble{hi, static_cast<double>(value - hi)};
 }
 
 std::optional<double> parse_score(std::string_view text) {

@@ -7,7 +7,9 @@
 #include <string>
 #include <string_view>
 
+#include "crdt/total.h"
 #include "server/replica/object.h"
+#include "server/resp/command_table.h"
 #include "server/resp/reply_writer.h"
 
 namespace starling::resp {
@@ -23,15 +25,17 @@ class Session;
 struct Call {
   Server& server;
   Session& session;
+  const CommandFacts& facts;
   std::span<const std::string_view> args;  // the command's name first; its arity was checked
   ReplyWriter& reply;
-  replica::Transaction* tx;  // null for commands that do not run on data
+  // Null outside of a transaction: only commands on data are sure to have one.
+  replica::Transaction* tx = nullptr;
   std::uint8_t db = 0;
 
   [[nodiscard]] std::size_t size() const { return args.size(); }
   [[nodiscard]] std::string_view operator[](std::size_t i) const { return args[i]; }
-  // The name as clients may say it in error texts: in small letters.
-  [[nodiscard]] std::string name() const;
+  // As in error texts: "set", "client|list".
+  [[nodiscard]] std::string name() const { return std::string(facts.name); }
 
   [[nodiscard]] replica::Object object(std::string_view key) const {
     return {*tx, ObjectKey{db, std::string(key)}};
@@ -70,6 +74,8 @@ struct Binding {
 // Equal without regard to case, as option words are.
 [[nodiscard]] bool is_word(std::string_view argument, std::string_view upper_case_word);
 
+// A finite number as Redis reads float increments, kept in double-double.
+[[nodiscard]] std::optional<DoubleDouble> parse_float(std::string_view text);
 // A double as Redis reads scores: decimal, hexadecimal, exponents, "inf"; no NaN, no spaces.
 [[nodiscard]] std::optional<double> parse_score(std::string_view text);
 

@@ -1,0 +1,16 @@
+// The functions behind the command table, one file per family.
+#pragma once
+
+#include <span>
+
+#include "server/resp/call.h"
+
+namespace starling::resp {
+
+// On data: within a transaction.
+[[nodiscard]] std::span<const Binding> string_commands();
+
+// On the connection or the node: without one.
+[[nodiscard]] std::span<const Binding> transaction_commands();
+
+}  // namespace starling::resp

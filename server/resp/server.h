@@ -1,0 +1,68 @@
+// What all connections of the RESP door share.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "server/resp/backend.h"
+#include "server/resp/registry.h"
+#include "server/resp/request_parser.h"
+
+namespace starling::resp {
+
+class Session;
+
+inline constexpr std::size_t max_element_bytes = 64u << 10;  // of a set element, field or member
+
+struct Options {
+  std::uint64_t max_value_bytes = 8u << 20;
+  std::size_t max_clients = 10'000;
+  std::size_t max_queued_bytes = 64u << 20;  // of one MULTI
+  std::size_t max_queued_commands = 1u << 20;
+  std::size_t databases = 16;
+};
+
+// Runs on: core strand.
+class Server {
+ public:
+  Server(Backend& backend, Options options) : backend_(backend), options_(options) {}
+
+  [[nodiscard]] Backend& backend() { return backend_; }
+  [[nodiscard]] const Options& options() const { return options_; }
+  [[nodiscard]] const Registry& registry() const { return registry_; }
+  [[nodiscard]] RequestParser::Limits parser_limits() const;
+
+  // -- connections: each enters itself when it is made and leaves when it goes --
+  void enter(Session& session);
+  void leave(Session& session);
+  [[nodiscard]] const std::map<std::uint64_t, Session*>& sessions() const { return sessions_; }
+  [[nodiscard]] std::uint64_t next_id() { return ++last_id_; }
+
+  // -- what the door does after each tick --
+  // Sessions that have said something since the last call.
+  [[nodiscard]] std::vector<Session*> take_outspoken();
+  void spoke(Session& session);
+  // Those that wait for memory, for a turn, for other nodes: they go on if they can.
+  void go_on();
+  [[nodiscard]] bool anybody_waits() const { return !waiting_.empty(); }
+  void waits(Session& session);
+
+  // -- figures --
+  std::uint64_t commands_processed = 0;
+  std::uint64_t connections_received = 0;
+  std::uint64_t errors_replied = 0;
+
+ private:
+  Backend& backend_;
+  Options options_;
+  Registry registry_;
+  std::map<std::uint64_t, Session*> sessions_;
+  std::vector<Session*> outspoken_;
+  std::vector<Session*> waiting_;
+  std::uint64_t last_id_ = 0;
+};
+
+}  // namespace starling::resp

@@ -1,0 +1,362 @@
+#include "server/resp/session.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace starling::resp {
+namespace {
+
+// What a client said, for an error text: cut, and without line ends.
+std::string quoted(std::string_view said, std::size_t longest = 128) {
+  return "'" + std::string(said.substr(0, longest)) + "'";
+}
+
+std::string unknown_command(std::span<const std::string_view> args) {
+  std::string text =
+      "ERR unknown command " + quoted(args[0]) + ", with args beginning with: ";
+  std::size_t shown = 0;
+  for (std::size_t i = 1; i < args.size() && shown < 128; ++i) {
+    const std::string_view said = args[i].substr(0, 128 - shown);
+    shown += said.size();
+    text += quoted(said) + " ";
+  }
+  return text;
+}
+
+std::string upper(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](unsigned char c) { return std::toupper(c); });
+  return out;
+}
+
+bool leaves_subscriptions(std::string_view name) {
+  return name == "ping" || name == "subscribe" || name == "unsubscribe" || name == "psubscribe" ||
+         name == "punsubscribe" || name == "quit" || name == "reset";
+}
+
+bool runs_within_multi(std::string_view name) {
+  return name == "exec" || name == "discard" || name == "multi" || name == "watch" ||
+         name == "quit" || name == "reset";
+}
+
+std::vector<std::string_view> views(const std::vector<std::string>& words) {
+  return {words.begin(), words.end()};
+}
+
+}  // namespace
+
+Session::Session(Server& server, std::string remote, std::string local)
+    : server_(server),
+      id_(server.next_id()),
+      remote_(std::move(remote)),
+      local_(std::move(local)),
+      parser_(server.parser_limits()),
+      reply_(out_) {
+  since_us = last_active_us = server_.backend().now().monotonic_us;
+  server_.enter(*this);
+}
+
+Session::~Session() {
+  unwatch();
+  server_.leave(*this);
+}
+
+std::size_t Session::held() const {
+  return in_.capacity() + out_.capacity() + (multi ? multi->bytes : 0);
+}
+
+void Session::speak() {
+  if (!spoke_) {
+    spoke_ = true;
+    server_.spoke(*this);
+    server_.backend().want_tick(0);
+  }
+}
+
+// ---------------------------------------------------------------- bytes to requests
+
+void Session::received(std::string_view bytes) {
+  in_.append(bytes);
+  if (!waits_) {
+    serve();
+  }
+}
+
+void Session::go_on() {
+  waits_ = false;
+  serve();
+}
+
+void Session::serve() {
+  const auto wait = [&] {
+    waits_ = true;
+    server_.waits(*this);
+    server_.backend().want_tick(0);
+  };
+  if (!unanswered_.empty()) {
+    const auto args = std::exchange(unanswered_, {});
+    request(views(args));
+  }
+  std::size_t done = 0;
+  bool more = true;
+  while (more && unanswered_.empty() && !closing_) {
+    if (server_.backend().tick_is_full()) {
+      in_.erase(0, done);
+      wait();
+      return;
+    }
+    switch (parser_.next(std::string_view(in_).substr(done))) {
+      case RequestParser::Status::incomplete:
+        more = false;
+        break;
+      case RequestParser::Status::request: {
+        const Arguments& args = parser_.arguments();
+        request({args.data(), args.size()});
+        break;
+      }
+      case RequestParser::Status::too_large:
+        error(parser_.error());
+        if (multi) {
+          multi->aborted = true;
+        }
+        break;
+      case RequestParser::Status::broken:
+        error(parser_.error());
+        closing_ = true;
+        break;
+    }
+    done += parser_.consumed();
+  }
+  in_.erase(0, done);
+  if (closing_) {
+    in_.clear();
+  }
+  if (!unanswered_.empty()) {
+    wait();
+  }
+}
+
+// Runs one request, or remembers it if it has to be asked again.
+void Session::request(Args args) {
+  const std::size_t offset = out_.size();
+  const std::uint64_t now = server_.backend().now().monotonic_us;
+  if (asked_since_us_ == 0) {
+    asked_since_us_ = now;
+    last_active_us = now;
+  }
+  again_ = false;
+  execute(args);
+  if (again_) {
+    out_.resize(offset);
+    unanswered_.assign(args.begin(), args.end());
+    return;
+  }
+  asked_since_us_ = 0;
+  ++server_.commands_processed;
+  if (replies == Replies::off || replies == Replies::skip) {
+    out_.resize(offset);
+  }
+  if (replies == Replies::skip) {
+    replies = Replies::on;
+  } else if (replies == Replies::skip_next) {
+    replies = Replies::skip;
+  }
+  speak();
+}
+
+// ---------------------------------------------------------------- requests to commands
+
+void Session::error(std::string_view text) {
+  ++server_.errors_replied;
+  reply_.error(text);
+  speak();
+}
+
+// The command that is meant, or null once it is answered why there is none.
+const Command* Session::resolve(Args args) {
+  const Command* command = server_.registry().find(args[0]);
+  if (command == nullptr) {
+    error(unknown_command(args));
+    return nullptr;
+  }
+  if (!command->facts->subcommands.empty() && args.size() > 1) {
+    const Command* sub = server_.registry().find_subcommand(*command, args[1]);
+    if (sub == nullptr) {
+      error("ERR unknown subcommand " + quoted(args[1]) + ". Try " +
+            upper(command->facts->name) + " HELP.");
+      return nullptr;
+    }
+    command = sub;
+  }
+  if (!command->facts->takes(args.size()) || command->run == nullptr) {
+    error("ERR wrong number of arguments for '" + std::string(command->facts->name) +
+          "' command");
+    return nullptr;
+  }
+  return command;
+}
+
+void Session::execute(Args args) {
+  if (is_word(args[0], "POST") || is_word(args[0], "HOST:")) {
+    closing_ = true;  // a browser, or somebody who makes one talk to us: nothing it says is meant
+    return;
+  }
+  const Command* command = resolve(args);
+  if (command == nullptr) {
+    if (multi) {
+      multi->aborted = true;
+    }
+    return;
+  }
+  const std::string_view name = command->facts->name;
+  if (last_command != name) {
+    last_command = name;
+  }
+  if (subscriptions > 0 && reply_.protocol() == Protocol::resp2 && !leaves_subscriptions(name)) {
+    error("ERR Can't execute '" + std::string(name) +
+          "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
+          "context");
+    return;
+  }
+  if (multi && !runs_within_multi(name)) {
+    queue(*command, args);
+  } else {
+    run(*command, args);
+  }
+}
+
+void Session::queue(const Command& command, Args args) {
+  if (command.facts->has(flag::no_multi)) {
+    error("ERR Command not allowed inside a transaction");
+    multi->aborted = true;
+    return;
+  }
+  std::size_t bytes = sizeof(Queued);
+  for (const std::string_view arg : args) {
+    bytes += arg.size() + sizeof(std::string);
+  }
+  if (multi->commands.size() >= server_.options().max_queued_commands ||
+      multi->bytes + bytes > server_.options().max_queued_bytes) {
+    error("ERR the transaction is too large: it may hold " +
+          std::to_string(server_.options().max_queued_commands) + " commands and " +
+          std::to_string(server_.options().max_queued_bytes) + " bytes");
+    multi->aborted = true;
+    return;
+  }
+  multi->bytes += bytes;
+  multi->commands.push_back({&command, {args.begin(), args.end()}});
+  reply_.simple("QUEUED");
+}
+
+void Session::run(const Command& command, Args args) {
+  if (command.on_data) {
+    if (!run_on_data(command, args)) {
+      again_ = true;
+    }
+    return;
+  }
+  Call call{server_, *this, *command.facts, args, reply_, nullptr, db};
+  command.run(call);
+  std::size_t bytes = 0;
+  for (const std::string_view arg : args) {
+    bytes += arg.size();
+  }
+  server_.backend().want_tick(bytes);
+}
+
+// ---------------------------------------------------------------- commands to data
+
+bool Session::run_on_data(const Command& command, Args args) {
+  const std::size_t offset = out_.size();
+  Call call{server_, *this, *command.facts, args, reply_, nullptr, db};
+  replica::Replica::Demand demand;
+  demand.writes = command.facts->has(flag::write);
+  for (const std::string_view arg : args) {
+    demand.payload += arg.size();
+  }
+  Backend& backend = server_.backend();
+  const auto outcome = backend.replica().run(
+      [&command, &call](replica::Transaction& transaction) {
+        call.tx = &transaction;
+        command.run(call);
+      },
+      demand, backend.now());
+  backend.want_tick(demand.payload);
+  if (outcome.ran == replica::Replica::Ran::wait) {
+    return false;
+  }
+  if (outcome.refusal) {
+    out_.resize(offset);
+    refuse(*outcome.refusal);
+  }
+  return true;
+}
+
+bool Session::run_on_data(std::span<const Queued> commands) {
+  const std::size_t offset = out_.size();
+  replica::Replica::Demand demand;
+  for (const Queued& queued : commands) {
+    demand.writes = demand.writes || queued.command->facts->has(flag::write);
+    for (const std::string& arg : queued.args) {
+      demand.payload += arg.size();
+    }
+  }
+  Backend& backend = server_.backend();
+  const auto work = [&](replica::Transaction& transaction) {
+    for (const Watched& key : watched) {
+      if (key.existed && !replica::Object(transaction, key.key).exists()) {
+        reply_.nil_array();  // it has expired
+        return;
+      }
+    }
+    reply_.array(commands.size());
+    for (const Queued& queued : commands) {
+      const auto args = views(queued.args);
+      Call call{server_, *this, *queued.command->facts, args, reply_, &transaction, db};
+      queued.command->run(call);
+    }
+  };
+  const auto outcome = backend.replica().run(work, demand, backend.now());
+  backend.want_tick(demand.payload);
+  if (outcome.ran == replica::Replica::Ran::wait) {
+    return false;
+  }
+  if (outcome.refusal) {
+    out_.resize(offset);
+    refuse(*outcome.refusal);
+  }
+  return true;
+}
+
+// What the core will not do, in words Redis's clients know how to take.
+void Session::refuse(const wire::Error& refusal) {
+  switch (refusal.code) {
+    case wire::ErrorCode::not_ready:
+      error("LOADING " + refusal.message);
+      break;
+    default:
+      error("ERR " + refusal.message);
+      break;
+  }
+}
+
+// ---------------------------------------------------------------- state
+
+void Session::unwatch() {
+  for (const Watched& key : watched) {
+    server_.backend().replica().watches().unwatch(key.key);
+  }
+  watched.clear();
+}
+
+void Session::reset() {
+  unwatch();
+  multi.reset();
+  db = 0;
+  name.clear();
+  replies = Replies::on;
+  no_evict = false;
+  reply_.set_protocol(Protocol::resp2);
+}
+
+}  // namespace starling::resp

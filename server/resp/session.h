@@ -1,0 +1,119 @@
+// One client's connection: bytes in, bytes out, and what it has said about itself.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/replica/watches.h"
+#include "server/resp/call.h"
+#include "server/resp/registry.h"
+#include "server/resp/reply_writer.h"
+#include "server/resp/request_parser.h"
+#include "server/resp/server.h"
+
+namespace starling::resp {
+
+// Sans IO: the door hands in what it has read, and takes `output` behind the commit of the tick in
+// which it was written (R2.2). Requests run in the order in which they came; one that must wait
+// holds up those behind it, and nobody else.
+// Runs on: core strand.
+class Session {
+ public:
+  Session(Server& server, std::string remote, std::string local);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // -- the door's side --
+  void received(std::string_view bytes);
+  // Takes up what waited.
+  void go_on();
+  [[nodiscard]] std::string& output() { return out_; }
+  void heard() { spoke_ = false; }  // the output is being taken
+  // Nothing more will be said: close when the output is sent.
+  [[nodiscard]] bool closing() const { return closing_; }
+  [[nodiscard]] bool waits() const { return waits_; }
+  // Bytes it holds in memory.
+  [[nodiscard]] std::size_t held() const;
+  [[nodiscard]] std::size_t input_bytes() const { return in_.size(); }
+
+  // -- the commands' side --
+  [[nodiscard]] std::uint64_t id() const { return id_; }
+  [[nodiscard]] const std::string& remote() const { return remote_; }
+  [[nodiscard]] const std::string& local() const { return local_; }
+  [[nodiscard]] ReplyWriter& reply() { return reply_; }
+  void close() { closing_ = true; }
+  // Something is to be said outside of a command: a message to a subscriber.
+  void speak();
+  // The command that is running cannot be answered yet: it is asked again in later ticks, until it
+  // says something, and those behind it wait.
+  void ask_again() { again_ = true; }
+  // When the command that is running was asked first (monotonic).
+  [[nodiscard]] std::uint64_t asked_since_us() const { return asked_since_us_; }
+  void reset();  // RESET: as a connection just made
+
+  std::uint8_t db = 0;
+  std::string name;
+  std::string last_command;
+  std::uint64_t since_us = 0;        // monotonic
+  std::uint64_t last_active_us = 0;  // of the last request
+  bool no_evict = false;
+  enum class Replies : std::uint8_t { on, off, skip_next, skip } replies = Replies::on;
+  std::size_t subscriptions = 0;  // channels and patterns; RESP2 then allows little else
+
+  // -- MULTI, WATCH --
+  struct Queued {
+    const Command* command;
+    std::vector<std::string> args;
+  };
+  struct Multi {
+    std::vector<Queued> commands;
+    std::size_t bytes = 0;
+    bool aborted = false;  // a queued command was wrong: EXEC does nothing
+  };
+  std::optional<Multi> multi;
+  struct Watched {
+    ObjectKey key;
+    replica::Watches::Stamp stamp = 0;
+    bool existed = false;
+  };
+  std::vector<Watched> watched;
+  void unwatch();
+  // Runs commands within one transaction and answers each; the answer to a refusal of all of them
+  // is one error. False: memory is short, ask again.
+  [[nodiscard]] bool run_on_data(std::span<const Queued> commands);
+
+ private:
+  using Args = std::span<const std::string_view>;
+
+  void serve();
+  void request(Args args);
+  void execute(Args args);
+  const Command* resolve(Args args);
+  void queue(const Command& command, Args args);
+  void run(const Command& command, Args args);
+  [[nodiscard]] bool run_on_data(const Command& command, Args args);
+  void refuse(const wire::Error& error);
+  void error(std::string_view text);
+
+  Server& server_;
+  std::uint64_t id_;
+  std::string remote_;
+  std::string local_;
+  RequestParser parser_;
+  std::string in_;
+  std::string out_;
+  ReplyWriter reply_;
+  bool spoke_ = false;
+  bool closing_ = false;
+  bool waits_ = false;
+  bool again_ = false;
+  std::vector<std::string> unanswered_;  // the request that is asked again
+  std::uint64_t asked_since_us_ = 0;
+};
+
+}  // namespace starling::resp
