@@ -234,7 +234,7 @@ std::expected<Config, Farewell> parse_command_line(std::vector<std::string> args
   option("--cluster", "NAME", "Only nodes of the same cluster talk; default: starling");
   option("--client", "ADDR", "Door for kvctl and native clients; default: 127.0.0.1:7001");
   option("--peer", "ADDR", "Door for other nodes; default: 127.0.0.1:7002");
-  option("--resp", "ADDR", "Door for Redis clients; not built yet, so only off");
+  option("--resp", "ADDR", "Door for Redis clients; default: 127.0.0.1:6380");
   option("--http", "ADDR", "Door for health and metrics; default: 127.0.0.1:7080");
   option("--advertise", "ADDR", "What other nodes dial; default: the address of --peer");
   option("--advertise-client", "ADDR",
@@ -284,13 +284,10 @@ std::expected<Config, Farewell> parse_command_line(std::vector<std::string> args
   reader.name("--cluster", config.cluster);
   reader.address("--client", config.client, true);
   reader.address("--peer", config.peer, true);
+  reader.address("--resp", config.resp, true);
   reader.address("--http", config.http, true);
   reader.address("--advertise", config.advertise, false);
   reader.address("--advertise-client", config.advertise_client, false);
-  if (const auto resp = reader.given("--resp"); resp && *resp != "off") {
-    reader.complain("--resp", *resp,
-                    "is refused: the door for Redis clients is not built yet; allowed: off");
-  }
   read_join(reader, config.join);
   if (const auto mode = reader.given("--sync")) {
     if (*mode == "os") {

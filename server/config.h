@@ -23,6 +23,7 @@ struct Config {
   // Doors; empty: closed. Port 0 takes a free one.
   std::optional<net::Address> client = net::Address{"127.0.0.1", 7001};
   std::optional<net::Address> peer = net::Address{"127.0.0.1", 7002};
+  std::optional<net::Address> resp = net::Address{"127.0.0.1", 6380};
   std::optional<net::Address> http = net::Address{"127.0.0.1", 7080};
   std::optional<net::Address> advertise;         // what other nodes dial
   std::optional<net::Address> advertise_client;  // what clients are told

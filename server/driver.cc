@@ -44,8 +44,19 @@ void Driver::wake() {
   step(replica::TimerFired{});
 }
 
+void Driver::touch(std::size_t bytes) {
+  tick_bytes_ += bytes;
+  post_tick();
+}
+
 void Driver::want_tick() {
-  if (!tick_posted_ && parts_.replica.wants_tick()) {
+  if (parts_.replica.wants_tick()) {
+    post_tick();
+  }
+}
+
+void Driver::post_tick() {
+  if (!tick_posted_) {
     tick_posted_ = true;
     parts_.loop.post([this] { tick(); });
   }

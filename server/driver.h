@@ -62,6 +62,8 @@ class Driver {
 
   // `bytes` is what the input weighed on the wire.
   void step(replica::Input input, std::size_t bytes = 0);
+  // Something was done to the core, or is to be said, without a step: a tick must follow.
+  void touch(std::size_t bytes);
   // The tick holds enough (R1.4): take nothing more from sockets and buffers until it has ended.
   [[nodiscard]] bool tick_is_full() const {
     return tick_bytes_ >= full_tick_bytes || parts_.replica.tick_full();
@@ -77,6 +79,7 @@ class Driver {
   static constexpr std::uint64_t event_lines_per_second = 20;  // more are counted, not logged
 
   void want_tick();
+  void post_tick();
   void tick();
   void perform(replica::Effects effects);
   void commit(replica::Effects& effects);

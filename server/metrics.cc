@@ -29,7 +29,7 @@ void append_escaped(std::string& out, std::string_view text) {
 }  // namespace
 
 std::string_view name(Door door) {
-  constexpr std::array<std::string_view, door_count> names{"client", "peer", "http"};
+  constexpr std::array<std::string_view, door_count> names{"client", "peer", "http", "resp"};
   return names[static_cast<std::size_t>(door)];
 }
 

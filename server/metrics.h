@@ -22,6 +22,12 @@ struct ShellCounters {
   std::uint64_t client_bytes_received = 0;
   std::uint64_t client_bytes_sent = 0;
   std::uint64_t client_buffered_bytes = 0;  // now, both directions
+  std::uint64_t resp_clients = 0;  // connected now
+  std::uint64_t resp_clients_accepted = 0;
+  std::uint64_t resp_commands = 0;
+  std::uint64_t resp_bytes_received = 0;
+  std::uint64_t resp_bytes_sent = 0;
+  std::uint64_t resp_buffered_bytes = 0;    // now, both directions
   std::uint64_t peers = 0;                  // connections now, both directions
   std::uint64_t peers_accepted = 0;
   std::uint64_t peers_dialed = 0;
@@ -40,8 +46,8 @@ struct ShellCounters {
   std::uint64_t checkpoint_cells = 0;
 };
 
-enum class Door : std::uint8_t { client, peer, http };
-inline constexpr std::size_t door_count = 3;
+enum class Door : std::uint8_t { client, peer, http, resp };
+inline constexpr std::size_t door_count = 4;
 
 // Why a connection or a request was turned away at a door.
 enum class Rejection : std::uint8_t {
@@ -55,7 +61,7 @@ enum class Rejection : std::uint8_t {
   bad_request,     // HTTP: malformed or ambiguous lengths
   unknown_path,    // HTTP
   bad_method,      // HTTP
-  slow_sender,     // HTTP: a request that takes too long
+  slow_sender,     // a request that was begun and not finished in time
 };
 inline constexpr std::size_t rejection_count = 11;
 

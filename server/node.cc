@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstring>
 #include <optional>
+#include <random>
 #include <signal.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@
 #include "server/net/dialer.h"
 #include "server/net/listen.h"
 #include "server/net/peer_door.h"
+#include "server/net/resp_door.h"
 #include "server/snapshot.h"
 #include "server/worker.h"
 #include "storage/rocksdb/rocksdb_store.h"
@@ -81,6 +83,7 @@ void end_late(int) {
 struct Sockets {
   std::optional<net::ListenSocket> client;
   std::optional<net::ListenSocket> peer;
+  std::optional<net::ListenSocket> resp;
   std::optional<net::ListenSocket> http;
 };
 
@@ -101,6 +104,9 @@ std::expected<Sockets, std::string> open_sockets(const Config& config) {
     return std::unexpected(opened.error());
   }
   if (auto opened = open(config.peer, "--peer", sockets.peer); !opened) {
+    return std::unexpected(opened.error());
+  }
+  if (auto opened = open(config.resp, "--resp", sockets.resp); !opened) {
     return std::unexpected(opened.error());
   }
   if (auto opened = open(config.http, "--http", sockets.http); !opened) {
@@ -149,7 +155,7 @@ replica::Config replica_config(const Config& config, const Sockets& sockets,
 }  // namespace
 
 // Members are in the order in which they are built; what is below may use what is above.
-class Node::Impl final : public net::Core, public Doors {
+class Node::Impl final : public net::Core, public Doors, public resp::Backend {
  public:
   Impl(Config given, Log& the_log) : config(std::move(given)), log(the_log) {}
   ~Impl() override { end_background(); }
@@ -171,6 +177,16 @@ class Node::Impl final : public net::Core, public Doors {
   void dial(replica::Dial one) override;
   void close(replica::Close one) override { peer_door->close(one); }
   void flush() override;
+
+  // -- resp::Backend --
+  replica::Replica& replica() override { return *core; }
+  replica::Now now() const override { return loop.now(); }
+  void want_tick(std::size_t bytes) override { driver->touch(bytes); }
+  std::uint64_t random() override { return randomness(); }
+  resp::NodeFacts facts() const override;
+  void shut_down() override {
+    asio::post(context, [this] { begin_stop("SHUTDOWN"); });
+  }
 
   void begin_stop(const char* why);
 
@@ -194,9 +210,12 @@ class Node::Impl final : public net::Core, public Doors {
   SnapshotBoard board;
   std::unique_ptr<http::AdminServer> http;
   std::unique_ptr<RocksDbStore> store;
-  std::unique_ptr<replica::Replica> replica;
+  std::unique_ptr<replica::Replica> core;
   std::string ready_line;
   std::uint64_t node_id = 0;
+  std::uint16_t resp_port = 0;
+  std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+  std::mt19937_64 randomness{random_number()};
 
   net::AsioLoop loop{context};
   Worker log_sync{"log-sync"};
@@ -204,9 +223,11 @@ class Node::Impl final : public net::Core, public Doors {
   Worker readers{"reader"};
   std::optional<net::ClientDoor> client_door;
   std::optional<net::PeerDoor> peer_door;
+  std::optional<net::RespDoor> resp_door;
   std::optional<Driver> driver;
   std::optional<net::Acceptor> client_acceptor;
   std::optional<net::Acceptor> peer_acceptor;
+  std::optional<net::Acceptor> resp_acceptor;
   asio::steady_timer sweep_timer{context};
   asio::steady_timer stop_timer{context};
   asio::signal_set signals{context};
@@ -229,7 +250,8 @@ std::expected<void, std::string> Node::Impl::open() {
     return std::unexpected(sockets.error());
   }
   ready_line = "ready name=" + config.name + " client=" + address_of(sockets->client) +
-               " peer=" + address_of(sockets->peer) + " resp=off http=" + address_of(sockets->http);
+               " peer=" + address_of(sockets->peer) +
+               " resp=" + address_of(sockets->resp) + " http=" + address_of(sockets->http);
   if (sockets->http) {  // first: it says "starting" while the log is replayed
     auto opened = http::AdminServer::open(
         std::move(*sockets->http),
@@ -256,8 +278,8 @@ std::expected<void, std::string> Node::Impl::open() {
   if (!recovered) {
     return std::unexpected(recovered.error().message);
   }
-  replica = std::move(*recovered);
-  node_id = replica->view(loop.now()).node;
+  core = std::move(*recovered);
+  node_id = core->view(loop.now()).node;
   build_doors(std::move(*sockets), files);
   return {};
 }
@@ -275,9 +297,19 @@ void Node::Impl::build_doors(Sockets sockets, const FileBudget& files) {
   peers.hello_us = clients.hello_us;
   peer_door.emplace(*this, peers, counters, rejections);
 
+  resp::Options options;
+  options.max_value_bytes = config.max_value_bytes;
+  options.max_clients = files.clients;
+  net::RespDoor::Limits resp_clients;
+  resp_clients.clients = files.clients;
+  resp_clients.lingering = files.lingering;
+  resp_clients.unsent = clients.unsent;
+  resp_clients.held = clients.held;
+  resp_door.emplace(*this, options, resp_clients, counters, rejections);
+
   driver.emplace(Driver::Parts{
       .store = *store,
-      .replica = *replica,
+      .replica = *core,
       .loop = loop,
       .doors = *this,
       .background = {log_sync, checkpoints, readers},
@@ -292,6 +324,13 @@ void Node::Impl::build_doors(Sockets sockets, const FileBudget& files) {
                             [this](std::unique_ptr<net::Connection> connection) {
                               client_door->accept(std::move(connection));
                             });
+  }
+  if (sockets.resp) {
+    resp_port = sockets.resp->address().port;
+    resp_acceptor.emplace(context, std::move(*sockets.resp), *buffer,
+                          [this](std::unique_ptr<net::Connection> connection) {
+                            resp_door->accept(std::move(connection));
+                          });
   }
   if (sockets.peer) {
     peer_acceptor.emplace(context, std::move(*sockets.peer), *buffer,
@@ -320,6 +359,9 @@ void Node::Impl::run(const std::function<void(const std::string&)>& ready) {
   if (peer_acceptor) {
     peer_acceptor->start();
   }
+  if (resp_acceptor) {
+    resp_acceptor->start();
+  }
   sweep();
   board.serve([this] { asio::post(context, [this] { publish_snapshot(); }); });
   announce_if_ready();
@@ -334,7 +376,7 @@ wire::ServerHello Node::Impl::server_hello() const {
   hello.cluster = config.cluster;
   hello.name = config.name;
   hello.node = node_id;
-  hello.client_addresses = replica->client_addresses();
+  hello.client_addresses = core->client_addresses();
   return hello;
 }
 
@@ -351,12 +393,13 @@ void Node::Impl::dial(replica::Dial one) {
 
 void Node::Impl::flush() {
   client_door->flush();
+  resp_door->flush();
   peer_door->flush();
   announce_if_ready();
 }
 
 void Node::Impl::announce_if_ready() {
-  if (on_ready && replica->view(loop.now()).ready) {
+  if (on_ready && core->view(loop.now()).ready) {
     std::exchange(on_ready, nullptr)(ready_line);
   }
 }
@@ -366,14 +409,30 @@ void Node::Impl::publish_snapshot() {
   snapshot->name = config.name;
   snapshot->cluster = config.cluster;
   snapshot->stopping = stopping;
-  snapshot->view = replica->view(loop.now());
+  snapshot->view = core->view(loop.now());
   snapshot->counters = counters;
   snapshot->requests_per_second = requests_per_second;
   board.publish(std::move(snapshot));
 }
 
+resp::NodeFacts Node::Impl::facts() const {
+  const ProcessUsage usage = process_usage();
+  resp::NodeFacts facts;
+  facts.version = version_text;
+  facts.name = config.name;
+  facts.port = resp_port;
+  facts.uptime_seconds = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started)
+          .count());
+  facts.memory_bytes = usage.resident_bytes;
+  facts.memory_limit = config.memory_bytes;
+  facts.cpu_us = static_cast<std::uint64_t>(usage.cpu_seconds * 1e6);
+  return facts;
+}
+
 void Node::Impl::sweep() {
   client_door->sweep();
+  resp_door->sweep();
   peer_door->sweep();
   requests_per_second = static_cast<double>(counters.client_requests - requests_at_sweep) /
                         std::chrono::duration<double>(sweep_interval).count();
@@ -416,8 +475,10 @@ void Node::Impl::begin_stop(const char* why) {
   on_ready = nullptr;
   client_acceptor.reset();
   peer_acceptor.reset();
+  resp_acceptor.reset();
   driver->step(replica::StopRequested{});
   client_door->drain();
+  resp_door->drain();
   stop_begun = std::chrono::steady_clock::now();
   look_whether_stopped();
 }
@@ -428,7 +489,7 @@ void Node::Impl::look_whether_stopped() {
     if (error) {
       return;
     }
-    const bool done = client_door->empty() && peer_door->empty();
+    const bool done = client_door->empty() && resp_door->empty() && peer_door->empty();
     if (done || std::chrono::steady_clock::now() > stop_begun + stop_patience) {
       context.stop();
     } else {

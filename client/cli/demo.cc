@@ -71,7 +71,7 @@ class Nursery {
     std::vector<std::string> args{
         program, "--data",   data.string(), "--name", node.name,     "--cluster",
         "demo",  "--client", "127.0.0.1:0", "--peer", "127.0.0.1:0", "--resp",
-        "off",   "--http",   "off",         "--sync", "os",          "--allow-faults"};
+        "127.0.0.1:0", "--http", "off", "--sync", "os", "--allow-faults"};
     if (!join.empty()) {
       args.insert(args.end(), {"--join", join});
     }

@@ -132,6 +132,15 @@ void write_shell_metrics(MetricsText& text, const ShellCounters& c) {
       .sample(c.client_bytes_received);
   text.counter("starling_client_sent_bytes_total", "Bytes sent to clients.")
       .sample(c.client_bytes_sent);
+  text.gauge("starling_resp_clients", "Redis clients connected.").sample(c.resp_clients);
+  text.counter("starling_resp_commands_total", "Commands of Redis clients.")
+      .sample(c.resp_commands);
+  text.counter("starling_resp_received_bytes_total", "Bytes received from Redis clients.")
+      .sample(c.resp_bytes_received);
+  text.counter("starling_resp_sent_bytes_total", "Bytes sent to Redis clients.")
+      .sample(c.resp_bytes_sent);
+  text.gauge("starling_resp_buffered_bytes", "Bytes of Redis clients held, both directions.")
+      .sample(c.resp_buffered_bytes);
   text.gauge("starling_client_buffered_bytes", "Bytes of clients held, both directions.")
       .sample(c.client_buffered_bytes);
   text.gauge("starling_peer_connections", "Connections to and from members.").sample(c.peers);

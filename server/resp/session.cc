@@ -91,7 +91,6 @@ void Session::serve() {
   const auto wait = [&] {
     waits_ = true;
     server_.waits(*this);
-    server_.backend().want_tick(0);
   };
   if (!unanswered_.empty()) {
     const auto args = std::exchange(unanswered_, {});
@@ -102,7 +101,7 @@ void Session::serve() {
   while (more && unanswered_.empty() && !closing_) {
     if (server_.backend().tick_is_full()) {
       in_.erase(0, done);
-      wait();
+      wait();  // the tick that is full is under way
       return;
     }
     switch (parser_.next(std::string_view(in_).substr(done))) {

@@ -95,7 +95,7 @@ class Node:
 
     def __init__(self, lab, name, data, join, flags):
         self.lab, self.name, self.data, self.join, self.flags = lab, name, data, join, flags
-        self.doors = dict.fromkeys(("client", "peer", "http"), "127.0.0.1:0")
+        self.doors = dict.fromkeys(("client", "peer", "resp", "http"), "127.0.0.1:0")
         self.process = None
         self.log_path = lab.path / f"{name}.log"
 

@@ -30,7 +30,7 @@ def scenario_bad_flags(lab):
         ("--name", "two words"): ["--name", "two words"],
         ("--name", ""): ["--name"],
         ("--cluster", "x" * 100): ["--cluster", "64"],
-        ("--resp", "127.0.0.1:6380"): ["--resp", "not built"],
+        ("--resp", "127.0.0.1:6380x"): ["--resp", "6380x"],
         ("--advertise", "0.0.0.0:7002"): ["--advertise"],
         ("--client", "0.0.0.0:0"): ["--client", "--insecure"],
         ("--http", "[::]:0"): ["--http", "--insecure"],
@@ -49,7 +49,7 @@ def scenario_bad_flags(lab):
 
 def refused_alone(node, *flags, data=True):
     command = [BIN / "kvd", *(["--data", node.data] if data else []), *flags]
-    for door in ("--client", "--peer", "--http"):
+    for door in ("--client", "--peer", "--resp", "--http"):
         command += [door, "127.0.0.1:0"] if door not in flags else []
     ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     said = ended.stdout + ended.stderr
@@ -60,7 +60,7 @@ def refused_alone(node, *flags, data=True):
 def scenario_busy_ports(lab):
     """a busy port: the message names it, nothing is left locked"""
     a = lab.node("a")
-    for door in ("client", "peer", "http"):
+    for door in ("client", "peer", "resp", "http"):
         b = lab.prepare(f"b-{door}")
         b.doors[door] = a.doors[door]
         said = b.refuses_to_start(1)

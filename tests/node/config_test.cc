@@ -127,7 +127,7 @@ TEST_CASE("what is refused is refused with flag, value and what is allowed") {
       {{"--data", "d", "--advertise", "0.0.0.0:1"}, "is not an address that other nodes can dial"},
       {{"--data", "d", "--advertise", "h:0"}, "has port 0; allowed: 1 to 65535"},
       {{"--data", "d", "--advertise", "off"}, "--advertise \"off\" has no port"},
-      {{"--data", "d", "--resp", "127.0.0.1:6380"}, "is not built yet; allowed: off"},
+      {{"--data", "d", "--resp", "6380"}, "--resp \"6380\" has no port; write HOST:PORT"},
       {{"--data", "d", "--join", ""}, "--join"},
       {{"--data", "d", "--join", "a:1,,b:2"}, "--join \"\" has no port"},
       {{"--data", "d", "--join", "a:0"}, "has port 0"},

@@ -19,7 +19,7 @@ using test::RawSocket;
 
 Config config_in(const std::filesystem::path& data) {
   auto config = parse_command_line({"--data", data, "--name", "n1", "--client", "127.0.0.1:0",
-                                    "--peer", "127.0.0.1:0", "--http", "off", "--memory", "64M"},
+                                    "--peer", "127.0.0.1:0", "--resp", "off", "--http", "off", "--memory", "64M"},
                                    {});
   REQUIRE(config);
   return *config;
