@@ -18,6 +18,13 @@ class MemoryRows final : public RowIterator {
   std::string_view key() const override { return it_->first; }
   std::string_view value() const override { return it_->second; }
   void next() override { ++it_; }
+  void seek(std::string_view key) override {
+    if (it_ != end_ && it_->first < key) {
+      const auto found = rows_->lower_bound(key);
+      it_ = end_ != rows_->end() && (found == rows_->end() || end_->first < found->first) ? end_
+                                                                                          : found;
+    }
+  }
   StoreResult<void> status() const override { return {}; }
 
  private:

@@ -43,6 +43,8 @@ class RowIterator {
   [[nodiscard]] virtual std::string_view key() const = 0;
   [[nodiscard]] virtual std::string_view value() const = 0;
   virtual void next() = 0;
+  // Goes to the first row of the range that is not before this key; never back.
+  virtual void seek(std::string_view key) = 0;
   [[nodiscard]] virtual StoreResult<void> status() const = 0;
 };
 

@@ -29,6 +29,11 @@ std::size_t cell_size(const CellKey& key, const CellDelta& delta) {
 
 }  // namespace
 
+StoreError damaged_row() {
+  return {StoreError::Code::corruption,
+          "a row of the state database has a damaged key; restore this node from its peers"};
+}
+
 bool Marker::covers(const ObjectKey& object) const {
   switch (level) {
     case ScopeLevel::key:
@@ -65,8 +70,23 @@ LayerCell* Layer::find(const CellKey& key) {
   return const_cast<LayerCell*>(std::as_const(*this).find(key));
 }
 
+Layer::Object& Layer::enter(const ObjectKey& key) {
+  const auto [it, fresh] = objects_.try_emplace(key);
+  if (fresh && ordered_) {
+    places_.add(it->first);
+  }
+  return it->second;
+}
+
+void Layer::leave(Objects::iterator object) {
+  if (ordered_) {
+    places_.remove(object->first);
+  }
+  objects_.erase(object);
+}
+
 LayerCell& Layer::put(const CellKey& key, CellDelta delta) {
-  Cells& cells = objects_[key.object].cells;
+  Cells& cells = enter(key.object).cells;
   const std::size_t after = cell_size(key, delta);
   const auto it = cells.lower_bound(key.cell);
   if (it == cells.end() || it->first != key.cell) {
@@ -80,7 +100,7 @@ LayerCell& Layer::put(const CellKey& key, CellDelta delta) {
 
 void Layer::adopt(const ObjectKey& object, Cells::node_type cell) {
   bytes_ += cell_size(object, cell.key(), cell.mapped());
-  auto inserted = objects_[object].cells.insert(std::move(cell));
+  auto inserted = enter(object).cells.insert(std::move(cell));
   if (!inserted.inserted) {
     LayerCell& older = inserted.position->second;
     bytes_ -= cell_size(object, inserted.position->first, older);
@@ -101,7 +121,7 @@ void Layer::erase(const CellKey& key) {
   bytes_ -= cell_size(key, cell->second);
   cells.erase(cell);
   if (cells.empty()) {
-    objects_.erase(object);
+    leave(object);
   }
 }
 
@@ -113,7 +133,7 @@ void Layer::erase_object(const ObjectKey& key) {
   for (const auto& [name, delta] : object->second.cells) {
     bytes_ -= cell_size(key, name, delta);
   }
-  objects_.erase(object);
+  leave(object);
 }
 
 // ---------------------------------------------------------------- items of a layer
@@ -207,7 +227,8 @@ StoreResult<Counts> change_of(const Layer::Cells& cells, const ReadBase& base) {
     }
     Item item = item_of(cells, name, cell);
     if (!item.change()) {
-      if (auto settled = settle({item.kind, name.subkey()}, item.base_was, item.base_now); !settled) {
+      if (auto settled = settle({item.kind, name.subkey()}, item.base_was, item.base_now);
+          !settled) {
         return std::unexpected(settled.error());
       }
       if (has_twin(item.kind)) {
@@ -323,7 +344,11 @@ StoreResult<CellValue> Tables::base(const CellKey& key, const std::string* store
     }
     stored = &*read;
   }
-  auto value = decode(key, *stored);
+  return base_of(key, *stored);
+}
+
+StoreResult<CellValue> Tables::base_of(const CellKey& key, std::string_view stored) const {
+  auto value = decode(key, stored);
   if (value) {
     apply_markers(key.object, *value);
   }
@@ -376,9 +401,7 @@ StoreResult<Tables::Resident*> Tables::load(const ObjectKey& object) {
     }
     const auto key = decode_cell_key(rows->key());
     if (!key) {
-      return std::unexpected(StoreError{StoreError::Code::corruption,
-                                        "a row of the state database has a damaged key; restore "
-                                        "this node from its peers"});
+      return std::unexpected(damaged_row());
     }
     auto value = decode(*key, rows->value());
     if (!value) {
@@ -500,8 +523,8 @@ class MergedNames {
   std::optional<std::string> row_;
 };
 
-StoreResult<void> Tables::merge_layers(const ObjectKey& object, const CellName& first, CellKind last,
-                                       const Visit& visit) {
+StoreResult<void> Tables::merge_layers(const ObjectKey& object, const CellName& first,
+                                       CellKind last, const Visit& visit) {
   MergedNames names;
   names.add(live_, object, first);
   if (frozen_) {
@@ -670,7 +693,7 @@ void Tables::kill_in_memory(const ObjectKey& object, const VersionVector& contex
 std::shared_ptr<const FrozenTables> Tables::freeze(std::uint64_t position) {
   frozen_ = std::make_shared<FrozenTables>();
   frozen_->position = position;
-  frozen_->cells = std::exchange(live_, Layer{});
+  frozen_->cells = std::exchange(live_, Layer(true));
   frozen_->markers = std::exchange(markers_, {});
   ++freezes_;
   return frozen_;
@@ -973,19 +996,20 @@ StoreResult<std::optional<Counts>> Tables::stored_counts(const ObjectKey& object
 StoreResult<Counts> Tables::walk_counts(const ObjectKey& object) {
   Counts counts;
   StoreResult<void> fields_read;
-  const auto walked = merge_layers(object, CellName::first_at(CellKind::set_element), CellKind::scored_totals,
-                                   [&](const CellName& name, const CellValue& value) {
-                                     if (is_present(value)) {
-                                       count_present(name, counts, [&](const CellName& field) {
-                                         const auto read = read_single({object, field});
-                                         if (!read) {
-                                           fields_read = std::unexpected(read.error());
-                                         }
-                                         return read && is_present(**read);
-                                       });
-                                     }
-                                     return fields_read ? Walk::on : Walk::stop;
-                                   });
+  const auto walked =
+      merge_layers(object, CellName::first_at(CellKind::set_element), CellKind::scored_totals,
+                   [&](const CellName& name, const CellValue& value) {
+                     if (is_present(value)) {
+                       count_present(name, counts, [&](const CellName& field) {
+                         const auto read = read_single({object, field});
+                         if (!read) {
+                           fields_read = std::unexpected(read.error());
+                         }
+                         return read && is_present(**read);
+                       });
+                     }
+                     return fields_read ? Walk::on : Walk::stop;
+                   });
   if (!walked || !fields_read) {
     return std::unexpected(!walked ? walked.error() : fields_read.error());
   }

@@ -14,6 +14,7 @@
 #include "crdt/cell_key.h"
 #include "crdt/entry.h"
 #include "server/replica/counts.h"
+#include "server/replica/place_index.h"
 #include "storage/store.h"
 
 namespace starling::replica {
@@ -47,6 +48,10 @@ static_assert(sizeof(LayerCell) == sizeof(CellDelta));
 // not been read. In the clean layer every cell is whole and equal to the state on disk.
 class Layer {
  public:
+  // `ordered`: its objects can be walked by place. The dirty layers are, for whoever looks at all
+  // keys; what is clean is walked on disk.
+  explicit Layer(bool ordered = false) : ordered_(ordered) {}
+
   using Cells = std::map<CellName, LayerCell>;
   struct Object {
     Cells cells;
@@ -71,9 +76,16 @@ class Layer {
   using Objects = std::unordered_map<ObjectKey, Object, ObjectKeyHash>;
   [[nodiscard]] const Objects& objects() const { return objects_; }
   [[nodiscard]] Objects& objects() { return objects_; }
+  // Of an ordered layer. Also of the frozen one only the strand visits it, and so sorts it.
+  [[nodiscard]] PlaceIndex& places() { return places_; }
 
  private:
+  Object& enter(const ObjectKey& key);
+  void leave(Objects::iterator object);
+
   Objects objects_;
+  PlaceIndex places_;
+  bool ordered_;
   std::size_t bytes_ = 0;
 };
 
@@ -92,6 +104,9 @@ class FrozenTables {
   Layer cells;
   std::vector<Marker> markers;  // active at the freeze; end with this checkpoint
 };
+
+// For people.
+[[nodiscard]] StoreError damaged_row();
 
 // Reads go live -> frozen -> clean -> state; writes go to live. An object is loaded whole on first
 // touch unless it is large; then its cells are read one by one.
@@ -154,6 +169,7 @@ class Tables {
   void restore_markers(std::vector<Marker> markers) { markers_ = std::move(markers); }
 
  private:
+  friend class ObjectWalk;
   // What is known about an object that was loaded.
   struct Resident {
     bool complete = false;  // every stored cell is in memory; otherwise it is too large for that
@@ -170,6 +186,8 @@ class Tables {
   // What lies below the live layer.
   StoreResult<CellDelta> read_below(const CellKey& key, const std::string* stored);
   [[nodiscard]] StoreResult<CellValue> base(const CellKey& key, const std::string* stored) const;
+  // From its row, markers applied.
+  [[nodiscard]] StoreResult<CellValue> base_of(const CellKey& key, std::string_view stored) const;
   [[nodiscard]] StoreResult<CellValue> decode(const CellKey& key, std::string_view stored) const;
   void apply_markers(const ObjectKey& object, CellValue& value) const;
   void apply_later_markers(const ObjectKey& object, CellDelta& cell) const;
@@ -207,7 +225,7 @@ class Tables {
   const Store& store_;
   const OriginTable& origins_;
   Limits limits_;
-  Layer live_;
+  Layer live_ = Layer(true);
   std::shared_ptr<FrozenTables> frozen_;
   Layer clean_;
   std::unordered_map<ObjectKey, Resident, ObjectKeyHash> residents_;

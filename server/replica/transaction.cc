@@ -136,6 +136,21 @@ void Transaction::emit(const CellKey& key, Change change) {
   ops_.push_back({key, std::move(change)});
 }
 
+std::vector<ObjectKey> Transaction::touched(std::uint8_t db) const {
+  std::vector<ObjectKey> objects;
+  for (const auto& [object, cells] : overlay_) {
+    if (object.db == db) {
+      objects.push_back(object);
+    }
+  }
+  for (const auto& [object, context] : killed_) {
+    if (object.db == db && !overlay_.contains(object)) {
+      objects.push_back(object);
+    }
+  }
+  return objects;
+}
+
 Counts Transaction::counts(const ObjectKey& object) {
   Counts counts;
   if (!error_ && !killed_.contains(object)) {

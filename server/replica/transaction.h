@@ -64,6 +64,16 @@ class Transaction {
   // Kills every dotted cell of the object and resets its totals.
   void kill(const ObjectKey& object);
 
+  // -- for views of the whole database (keyspace.h) --
+  [[nodiscard]] Tables& tables() { return tables_; }
+  // The keys of a database that this entry has read for writing or written; all others are as the
+  // tables have them.
+  [[nodiscard]] std::vector<ObjectKey> touched(std::uint8_t db) const;
+  [[nodiscard]] bool has_touched(const ObjectKey& object) const {
+    return overlay_.contains(object) || killed_.contains(object);
+  }
+  void fail(StoreError error) { error_ = std::move(error); }
+
   [[nodiscard]] bool empty() const { return ops_.empty(); }
   [[nodiscard]] std::size_t op_count() const { return ops_.size(); }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }

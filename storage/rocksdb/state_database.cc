@@ -49,6 +49,12 @@ class StateRows final : public RowIterator {
     it_->Next();
     skip_own_rows();
   }
+  void seek(std::string_view key) override {
+    if (it_->Valid() && this->key() < key) {
+      it_->Seek(slice(key));
+      skip_own_rows();
+    }
+  }
   StoreResult<void> status() const override {
     if (const auto status = it_->status(); !status.ok()) {
       return std::unexpected(error_from(status, "scanning the state in " + where_));

@@ -241,6 +241,36 @@ TEST_CASE_TEMPLATE("a cut does not move while later checkpoints are ingested", H
   CHECK(walking->value() == "1");
 }
 
+TEST_CASE_TEMPLATE("a walk seeks forward within its range, never back", Harness, EVERY_STORE) {
+  Harness harness;
+  Store& store = with_records(harness, 1);
+  Changes changes;
+  for (const std::string element : {"1", "2", "3"}) {
+    changes[member_key("a", element)] = element;
+    changes[member_key("b", element)] = element;
+  }
+  checkpoint(store, 1, changes);
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : changes) {
+    keys.push_back(key);
+  }
+  const auto cut = store.cut();
+  const auto rows = cut->scan(keys[0], keys[5]);
+  rows->seek(keys[2]);
+  REQUIRE(rows->valid());
+  CHECK(rows->key() == keys[2]);
+  rows->seek(keys[0]);
+  CHECK(rows->key() == keys[2]);
+  rows->seek(keys[3] + "x");
+  REQUIRE(rows->valid());
+  CHECK(rows->key() == keys[4]);
+  rows->seek(keys[5]);
+  CHECK_FALSE(rows->valid());
+  rows->seek(keys[5] + "x");
+  CHECK_FALSE(rows->valid());
+  must(rows->status());
+}
+
 TEST_CASE_TEMPLATE("a scan keeps to its bounds, inside one object and across objects", Harness,
                    EVERY_STORE) {
   Harness harness;

@@ -59,6 +59,13 @@ class TestGroup {
   }
   std::string text(const Command& one) { return std::get<std::string>(run(one)); }
 
+  // Work on a transaction, as front doors run it.
+  void work(const Group::Work& work) {
+    const auto ran = group_->run(work, now_ms, static_cast<std::int64_t>(now_ms));
+    REQUIRE_MESSAGE(ran, ran.error().message);
+    tick();
+  }
+
   void tick() {
     ++now_ms;
     if (!group_->has_record()) {

@@ -1,0 +1,120 @@
+#include "server/replica/keyspace.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "server/replica/object_walk.h"
+#include "server/replica/shown.h"
+
+namespace starling::replica {
+namespace {
+
+constexpr std::size_t max_strangers = 1000;  // keys of other databases in one page
+
+// What the tables hold and what the transaction itself has changed, as one sequence by place. Keys
+// of one place come in no particular order.
+class KeyWalk {
+ public:
+  KeyWalk(Transaction& transaction, std::uint8_t db, std::uint64_t from_place)
+      : tx_(transaction), db_(db), below_(transaction.tables(), from_place) {
+    for (ObjectKey& object : transaction.touched(db)) {
+      if (const std::uint64_t place = place_of(object); place >= from_place) {
+        touched_.push_back({place, std::move(object)});
+      }
+    }
+    std::ranges::sort(touched_, {}, &Touched::place);
+    note_error();
+  }
+
+  [[nodiscard]] bool valid() const { return !tx_.error() && (below_.valid() || mine_valid()); }
+  [[nodiscard]] std::uint64_t place() const {
+    return is_mine() ? touched_[next_].place : below_.place();
+  }
+  [[nodiscard]] bool of_other_database() const { return !is_mine() && below_.object().db != db_; }
+
+  // Looks at the key and goes on to the next; nullopt: it shows nothing.
+  std::optional<ListedKey> take() { return is_mine() ? take_mine() : take_below(); }
+
+ private:
+  struct Touched {
+    std::uint64_t place = 0;
+    ObjectKey object;
+  };
+
+  [[nodiscard]] bool mine_valid() const { return next_ < touched_.size(); }
+  [[nodiscard]] bool is_mine() const {
+    return mine_valid() && (!below_.valid() || touched_[next_].place <= below_.place());
+  }
+  void note_error() {
+    if (!below_.status()) {
+      tx_.fail(below_.status().error());
+    }
+  }
+
+  std::optional<ListedKey> take_mine() {
+    const ObjectKey& object = touched_[next_++].object;
+    ShownFinder shown;
+    tx_.for_each(
+        object, CellName::first_at(CellKind{0}), CellKind{0xFF},
+        [&](const CellName& name, const CellValue& value) { return shown.see(name, value); });
+    return listed(object, shown);
+  }
+
+  std::optional<ListedKey> take_below() {
+    std::optional<ListedKey> found;
+    const ObjectKey& object = below_.object();
+    if (object.db == db_ && !tx_.has_touched(object)) {
+      ShownFinder shown;
+      const auto seen = below_.cells(
+          [&](const CellName& name, const CellValue& value) { return shown.see(name, value); });
+      if (!seen) {
+        tx_.fail(seen.error());
+        return found;
+      }
+      found = listed(object, shown);
+    }
+    below_.next();
+    note_error();
+    return found;
+  }
+
+  [[nodiscard]] std::optional<ListedKey> listed(const ObjectKey& object,
+                                                const ShownFinder& shown) const {
+    const ObjectType type = shown.type(tx_.now_ms());
+    return type == ObjectType::none ? std::nullopt : std::optional(ListedKey{object.key, type});
+  }
+
+  Transaction& tx_;
+  std::uint8_t db_;
+  ObjectWalk below_;
+  std::vector<Touched> touched_;
+  std::size_t next_ = 0;
+};
+
+}  // namespace
+
+KeyPage scan(Transaction& transaction, std::uint8_t db, std::uint64_t cursor, std::size_t count) {
+  KeyPage page;
+  std::size_t left = std::max<std::size_t>(count, 1);
+  std::size_t strangers = 0;
+  std::uint64_t place = cursor;
+  for (KeyWalk walk(transaction, db, cursor); walk.valid();) {
+    if (walk.place() != place && (left == 0 || strangers == max_strangers)) {
+      page.next = walk.place();
+      return page;
+    }
+    place = walk.place();
+    if (walk.of_other_database()) {
+      strangers = std::min(strangers + 1, max_strangers);
+    } else {
+      left -= left > 0 ? 1 : 0;
+    }
+    if (auto key = walk.take()) {
+      page.keys.push_back(std::move(*key));
+    }
+  }
+  return page;
+}
+
+}  // namespace starling::replica
