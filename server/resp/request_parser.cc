@@ -12,9 +12,8 @@ constexpr std::size_t line_end = 2;  // CR LF
 // As Redis's string2ll: no sign but a minus, no leading zeros, no spaces.
 std::optional<std::int64_t> strict_integer(std::string_view text) {
   std::int64_t value = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc() || stop != end) {
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || stop != text.data() + text.size()) {
     return std::nullopt;
   }
   const std::string_view digits = text.front() == '-' ? text.substr(1) : text;

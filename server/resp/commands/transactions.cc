@@ -14,7 +14,7 @@ void multi(Call& call) {
     call.reply.error("ERR MULTI calls can not be nested");
     return;
   }
-  call.session.multi.emplace();
+  call.session.multi = Session::Multi{};  // emplace() does not compile with clang
   call.reply.ok();
 }
 

@@ -10,7 +10,7 @@ using replica::Members;
 using wire::Member;
 using wire::MemberState;
 
-Member member(std::uint64_t node, std::string name, std::uint64_t revision) {
+Member member(std::uint64_t node, const std::string& name, std::uint64_t revision) {
   return {node, name, name + ":7002", name + ":7001", MemberState::active, revision};
 }
 

@@ -25,7 +25,7 @@ TEST_CASE("a retry gets the first answer and has no effect") {
 TEST_CASE("writes are answered as before, reads anew") {
   TestGroup a(1);
   const std::vector<Command> request{get("n"), incr("n", 2), set("k", "v"), get("n")};
-  a.execute(request, op);
+  REQUIRE(a.execute(request, op));
   a.run(incr("n", 40));
   const auto again = a.execute(request, op);
   REQUIRE(again);
@@ -37,7 +37,7 @@ TEST_CASE("writes are answered as before, reads anew") {
 
 TEST_CASE("the answer is kept while a checkpoint is written, after it, and across restarts") {
   TestGroup a(1);
-  a.execute({incr("n")}, op);
+  REQUIRE(a.execute({incr("n")}, op));
   const auto retry = [&] {
     const auto again = a.execute({incr("n")}, op);
     CHECK(number(again) == 1);
@@ -60,7 +60,7 @@ TEST_CASE("the answer is kept while a checkpoint is written, after it, and acros
 
 TEST_CASE("a failed checkpoint forgets no answer") {
   TestGroup a(1);
-  a.execute({incr("n")}, op);
+  REQUIRE(a.execute({incr("n")}, op));
   CHECK(a.failed_checkpoint().error);
   CHECK(a.execute({incr("n")}, op)->repeated);
   a.checkpoint();
@@ -71,7 +71,7 @@ TEST_CASE("a failed checkpoint forgets no answer") {
 TEST_CASE("a node that has applied the entry answers for its writer") {
   TestGroup a(1);
   TestGroup b(2);
-  a.execute({incr("n", 3)}, op);
+  REQUIRE(a.execute({incr("n", 3)}, op));
   b.pull_from(a);
   const auto again = b.execute({incr("n", 3)}, op);
   CHECK(number(again) == 3);
@@ -81,7 +81,7 @@ TEST_CASE("a node that has applied the entry answers for its writer") {
 
 TEST_CASE("an id that names another request is refused, not answered wrongly") {
   TestGroup a(1);
-  a.execute({incr("n")}, op);
+  REQUIRE(a.execute({incr("n")}, op));
   const auto other = a.execute({incr("n"), incr("n")}, op);
   REQUIRE_FALSE(other);
   CHECK(other.error().code == ErrorCode::bad_request);
@@ -89,14 +89,14 @@ TEST_CASE("an id that names another request is refused, not answered wrongly") {
 
 TEST_CASE("what had no effect is not remembered: its retry is a first attempt") {
   TestGroup a(1);
-  a.execute({set_remove("s", {"nobody"})}, op);
+  REQUIRE(a.execute({set_remove("s", {"nobody"})}, op));
   a.run(set_add("s", {"nobody", "else"}));
   CHECK(number(a.execute({set_remove("s", {"nobody"})}, op)) == 1);
 }
 
 TEST_CASE("an answer is kept for at least an hour, and not for ever") {
   TestGroup a(1);
-  a.execute({incr("n")}, op);
+  REQUIRE(a.execute({incr("n")}, op));
   a.checkpoint();
   a.now_ms += 3'600'000;
   a.run(set("k", "v"));

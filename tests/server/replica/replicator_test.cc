@@ -20,7 +20,8 @@ bool has(const std::vector<Reason>& reasons, Reason reason) {
 }
 
 // a, b and, if named, c, all connected and ready.
-void meet(TestCluster& cluster, std::initializer_list<const char*> others, Config config = {}) {
+void meet(TestCluster& cluster, std::initializer_list<const char*> others,
+          const Config& config = {}) {
   cluster.add("a", {}, config);
   for (const char* name : others) {
     cluster.add(name, {"a"}, config);
