@@ -8,6 +8,7 @@ namespace starling::resp {
 
 Registry::Registry() {
   bind(string_commands(), true);
+  bind(key_commands(), true);
   bind(hash_commands(), true);
   bind(transaction_commands(), false);
   for (const CommandFacts& facts : command_table()) {

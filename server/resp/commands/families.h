@@ -9,6 +9,7 @@ namespace starling::resp {
 
 // On data: within a transaction.
 [[nodiscard]] std::span<const Binding> string_commands();
+[[nodiscard]] std::span<const Binding> key_commands();
 [[nodiscard]] std::span<const Binding> hash_commands();
 
 // On the connection or the node: without one.
