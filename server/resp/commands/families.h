@@ -10,6 +10,7 @@ namespace starling::resp {
 // On data: within a transaction.
 [[nodiscard]] std::span<const Binding> string_commands();
 [[nodiscard]] std::span<const Binding> hash_commands();
+[[nodiscard]] std::span<const Binding> set_commands();
 
 // On the connection or the node: without one.
 [[nodiscard]] std::span<const Binding> transaction_commands();
