@@ -10,6 +10,7 @@ Registry::Registry() {
   bind(string_commands(), true);
   bind(key_commands(), true);
   bind(hash_commands(), true);
+  bind(set_commands(), true);
   bind(transaction_commands(), false);
   for (const CommandFacts& facts : command_table()) {
     const auto has_function = [&](const CommandFacts& sub) { return commands_.contains(&sub); };

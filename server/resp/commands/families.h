@@ -11,6 +11,7 @@ namespace starling::resp {
 [[nodiscard]] std::span<const Binding> string_commands();
 [[nodiscard]] std::span<const Binding> key_commands();
 [[nodiscard]] std::span<const Binding> hash_commands();
+[[nodiscard]] std::span<const Binding> set_commands();
 
 // On the connection or the node: without one.
 [[nodiscard]] std::span<const Binding> transaction_commands();
