@@ -349,27 +349,66 @@ void scan(Call& call) {
   }
 }
 
-void keys(Call& call) {
+// Every key of a database that readers see.
+template <typename Visit>
+void for_each_key(const Call& call, std::uint8_t db, const Visit& visit) {
   constexpr std::size_t page_size = 1000;
+  std::uint64_t cursor = 0;
+  do {
+    replica::KeyPage page = replica::scan(*call.tx, db, cursor, page_size);
+    for (replica::ListedKey& key : page.keys) {
+      visit(std::move(key.key));
+    }
+    cursor = page.next;
+  } while (cursor != 0);
+}
+
+void keys(Call& call) {
   if (!pattern_fits(call, call[1])) {
     return;
   }
   const Glob pattern(call[1]);
   std::vector<std::string> found;
-  std::uint64_t cursor = 0;
-  do {
-    replica::KeyPage page = replica::scan(*call.tx, call.db, cursor, page_size);
-    for (replica::ListedKey& key : page.keys) {
-      if (pattern.matches(key.key)) {
-        found.push_back(std::move(key.key));
-      }
+  for_each_key(call, call.db, [&](std::string key) {
+    if (pattern.matches(key)) {
+      found.push_back(std::move(key));
     }
-    cursor = page.next;
-  } while (cursor != 0);
+  });
   call.reply.array(found.size());
   for (const std::string& key : found) {
     call.reply.bulk(key);
   }
+}
+
+void dbsize(Call& call) {
+  std::int64_t count = 0;
+  for_each_key(call, call.db, [&](const std::string&) { ++count; });
+  call.reply.integer(count);
+}
+
+// ---------------------------------------------------------------- flushing
+
+// A kill of everything seen, as one entry: what others write meanwhile stays (semantics.md).
+void flush(Call& call, std::uint8_t first, std::uint8_t last) {
+  if (call.size() > 2 || (call.size() == 2 && !is_word(call[1], "SYNC") &&
+                          !is_word(call[1], "ASYNC"))) {
+    call.syntax_error();
+    return;
+  }
+  for (unsigned db = first; db <= last; ++db) {
+    std::vector<std::string> names;
+    for_each_key(call, static_cast<std::uint8_t>(db),
+                 [&](std::string key) { names.push_back(std::move(key)); });
+    for (std::string& name : names) {
+      Object(*call.tx, {static_cast<std::uint8_t>(db), std::move(name)}).erase();
+    }
+  }
+  call.reply.ok();
+}
+
+void flushdb(Call& call) { flush(call, call.db, call.db); }
+void flushall(Call& call) {
+  flush(call, 0, static_cast<std::uint8_t>(call.server.options().databases - 1));
 }
 
 // ---------------------------------------------------------------- OBJECT
@@ -473,6 +512,9 @@ constexpr std::array bindings{
     Binding{"persist", persist},
     Binding{"scan", scan},
     Binding{"keys", keys},
+    Binding{"dbsize", dbsize},
+    Binding{"flushdb", flushdb},
+    Binding{"flushall", flushall},
     Binding{"object|encoding", object_encoding},
     Binding{"object|refcount", object_refcount},
     Binding{"object|idletime", object_idletime},
