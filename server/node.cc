@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <random>
 #include <signal.h>
@@ -37,6 +38,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds dial_timeout{3'000};
 constexpr milliseconds sweep_interval{1'000};
+constexpr std::uint64_t unarmed = std::numeric_limits<std::uint64_t>::max();
 constexpr milliseconds stop_look_interval{20};
 constexpr milliseconds stop_patience{2'000};  // for replies and goodbyes to leave
 constexpr unsigned stop_limit_s = 8;          // then it ends as it is, which is safe too
@@ -182,6 +184,7 @@ class Node::Impl final : public net::Core, public Doors, public resp::Backend {
   replica::Replica& replica() override { return *core; }
   replica::Now now() const override { return loop.now(); }
   void want_tick(std::size_t bytes) override { driver->touch(bytes); }
+  void wake_by(std::uint64_t monotonic_us) override;
   std::uint64_t random() override { return randomness(); }
   resp::NodeFacts facts() const override;
   void shut_down() override {
@@ -229,6 +232,8 @@ class Node::Impl final : public net::Core, public Doors, public resp::Backend {
   std::optional<net::Acceptor> peer_acceptor;
   std::optional<net::Acceptor> resp_acceptor;
   asio::steady_timer sweep_timer{context};
+  asio::steady_timer resp_timer{context};
+  std::uint64_t resp_wake_us = unarmed;  // when it fires
   asio::steady_timer stop_timer{context};
   asio::signal_set signals{context};
 
@@ -250,8 +255,8 @@ std::expected<void, std::string> Node::Impl::open() {
     return std::unexpected(sockets.error());
   }
   ready_line = "ready name=" + config.name + " client=" + address_of(sockets->client) +
-               " peer=" + address_of(sockets->peer) +
-               " resp=" + address_of(sockets->resp) + " http=" + address_of(sockets->http);
+               " peer=" + address_of(sockets->peer) + " resp=" + address_of(sockets->resp) +
+               " http=" + address_of(sockets->http);
   if (sockets->http) {  // first: it says "starting" while the log is replayed
     auto opened = http::AdminServer::open(
         std::move(*sockets->http),
@@ -413,6 +418,24 @@ void Node::Impl::publish_snapshot() {
   snapshot->counters = counters;
   snapshot->requests_per_second = requests_per_second;
   board.publish(std::move(snapshot));
+}
+
+// The earliest moment that was asked for; what must wait on then asks again.
+void Node::Impl::wake_by(std::uint64_t monotonic_us) {
+  if (monotonic_us >= resp_wake_us) {
+    return;
+  }
+  constexpr std::uint64_t longest_us = 3'600'000'000;  // farther than that is asked for again
+  monotonic_us = std::min(monotonic_us, now_us() + longest_us);
+  resp_wake_us = monotonic_us;
+  resp_timer.expires_at(
+      std::chrono::steady_clock::time_point(std::chrono::microseconds(monotonic_us)));
+  resp_timer.async_wait([this](std::error_code error) {
+    if (!error) {
+      resp_wake_us = unarmed;
+      driver->touch(0);
+    }
+  });
 }
 
 resp::NodeFacts Node::Impl::facts() const {

@@ -17,10 +17,10 @@ struct NodeFacts {
   std::string name;
   std::uint16_t port = 0;
   std::uint64_t uptime_seconds = 0;
-  std::uint64_t memory_bytes = 0;       // resident
-  std::uint64_t memory_limit = 0;       // --memory
-  std::uint64_t disk_bytes = 0;         // of the data directory
-  std::uint64_t cpu_us = 0;             // user and system
+  std::uint64_t memory_bytes = 0;                            // resident
+  std::uint64_t memory_limit = 0;                            // --memory
+  std::uint64_t disk_bytes = 0;                              // of the data directory
+  std::uint64_t cpu_us = 0;                                  // user and system
   std::vector<std::pair<std::string, std::string>> options;  // as CONFIG GET answers
 };
 
@@ -36,6 +36,8 @@ class Backend {
   [[nodiscard]] virtual replica::Now now() const = 0;
   // Replies were written: a tick must come and let them go. `bytes` is what the request weighed.
   virtual void want_tick(std::size_t bytes) = 0;
+  // Somebody waits, and for this moment (monotonic) at the latest: a tick must come then.
+  virtual void wake_by(std::uint64_t monotonic_us) = 0;
   [[nodiscard]] virtual bool tick_is_full() const = 0;
   // A random number for SRANDMEMBER and its like; the core has none of its own.
   [[nodiscard]] virtual std::uint64_t random() = 0;

@@ -12,6 +12,8 @@ Registry::Registry() {
   bind(hash_commands(), true);
   bind(set_commands(), true);
   bind(transaction_commands(), false);
+  bind(connection_commands(), false);
+  bind(client_commands(), false);
   for (const CommandFacts& facts : command_table()) {
     const auto has_function = [&](const CommandFacts& sub) { return commands_.contains(&sub); };
     if (std::ranges::any_of(facts.subcommands, has_function)) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "server/resp/backend.h"
@@ -17,12 +18,24 @@ class Session;
 
 inline constexpr std::size_t max_element_bytes = 64u << 10;  // of a set element, field or member
 
+// Whose commands, replies and error texts these are; clients choose by it what they may use.
+inline constexpr std::string_view compatible_redis_version = "7.0.15";
+
 struct Options {
   std::uint64_t max_value_bytes = 8u << 20;
   std::size_t max_clients = 10'000;
   std::size_t max_queued_bytes = 64u << 20;  // of one MULTI
   std::size_t max_queued_commands = 1u << 20;
   std::size_t databases = 16;
+};
+
+// CLIENT PAUSE: what is asked meanwhile is answered later, in order.
+struct Pause {
+  std::uint64_t until_us = 0;  // monotonic
+  bool writes_only = false;
+  [[nodiscard]] bool holds(bool may_write, std::uint64_t now_us) const {
+    return now_us < until_us && (may_write || !writes_only);
+  }
 };
 
 // Runs on: core strand.
@@ -50,6 +63,8 @@ class Server {
   [[nodiscard]] bool anybody_waits() const { return !waiting_.empty(); }
   void waits(Session& session);
 
+  [[nodiscard]] Pause& pause() { return pause_; }
+
   // -- figures --
   std::uint64_t commands_processed = 0;
   std::uint64_t connections_received = 0;
@@ -59,6 +74,7 @@ class Server {
   Backend& backend_;
   Options options_;
   Registry registry_;
+  Pause pause_;
   std::map<std::uint64_t, Session*> sessions_;
   std::vector<Session*> outspoken_;
   std::vector<Session*> waiting_;

@@ -12,8 +12,7 @@ std::string quoted(std::string_view said, std::size_t longest = 128) {
 }
 
 std::string unknown_command(std::span<const std::string_view> args) {
-  std::string text =
-      "ERR unknown command " + quoted(args[0]) + ", with args beginning with: ";
+  std::string text = "ERR unknown command " + quoted(args[0]) + ", with args beginning with: ";
   std::size_t shown = 0;
   for (std::size_t i = 1; i < args.size() && shown < 128; ++i) {
     const std::string_view said = args[i].substr(0, 128 - shown);
@@ -92,7 +91,7 @@ void Session::serve() {
     waits_ = true;
     server_.waits(*this);
   };
-  if (!unanswered_.empty()) {
+  if (!unanswered_.empty() && !closing_) {
     const auto args = std::exchange(unanswered_, {});
     request(views(args));
   }
@@ -130,7 +129,7 @@ void Session::serve() {
   if (closing_) {
     in_.clear();
   }
-  if (!unanswered_.empty()) {
+  if (!unanswered_.empty() && !closing_) {
     wait();
   }
 }
@@ -181,15 +180,14 @@ const Command* Session::resolve(Args args) {
   if (!command->facts->subcommands.empty() && args.size() > 1) {
     const Command* sub = server_.registry().find_subcommand(*command, args[1]);
     if (sub == nullptr) {
-      error("ERR unknown subcommand " + quoted(args[1]) + ". Try " +
-            upper(command->facts->name) + " HELP.");
+      error("ERR unknown subcommand " + quoted(args[1]) + ". Try " + upper(command->facts->name) +
+            " HELP.");
       return nullptr;
     }
     command = sub;
   }
   if (!command->facts->takes(args.size()) || command->run == nullptr) {
-    error("ERR wrong number of arguments for '" + std::string(command->facts->name) +
-          "' command");
+    error("ERR wrong number of arguments for '" + std::string(command->facts->name) + "' command");
     return nullptr;
   }
   return command;
@@ -211,10 +209,15 @@ void Session::execute(Args args) {
   if (last_command != name) {
     last_command = name;
   }
-  if (subscriptions > 0 && reply_.protocol() == Protocol::resp2 && !leaves_subscriptions(name)) {
+  if (subscriptions() > 0 && reply_.protocol() == Protocol::resp2 && !leaves_subscriptions(name)) {
     error("ERR Can't execute '" + std::string(name) +
           "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
           "context");
+    return;
+  }
+  if (server_.pause().holds(may_write(*command), server_.backend().now().monotonic_us)) {
+    server_.backend().wake_by(server_.pause().until_us);
+    again_ = true;
     return;
   }
   if (multi && !runs_within_multi(name)) {
@@ -222,6 +225,16 @@ void Session::execute(Args args) {
   } else {
     run(*command, args);
   }
+}
+
+// As CLIENT PAUSE … WRITE understands it.
+bool Session::may_write(const Command& command) const {
+  const CommandFacts& facts = *command.facts;
+  if (facts.name == "exec" && multi) {
+    return std::ranges::any_of(multi->commands,
+                               [&](const Queued& queued) { return may_write(*queued.command); });
+  }
+  return facts.has(flag::write) || facts.name == "publish";
 }
 
 void Session::queue(const Command& command, Args args) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,7 @@ class Session {
   [[nodiscard]] const std::string& remote() const { return remote_; }
   [[nodiscard]] const std::string& local() const { return local_; }
   [[nodiscard]] ReplyWriter& reply() { return reply_; }
+  [[nodiscard]] Protocol protocol() const { return reply_.protocol(); }
   void close() { closing_ = true; }
   // Something is to be said outside of a command: a message to a subscriber.
   void speak();
@@ -63,7 +65,10 @@ class Session {
   std::uint64_t last_active_us = 0;  // of the last request
   bool no_evict = false;
   enum class Replies : std::uint8_t { on, off, skip_next, skip } replies = Replies::on;
-  std::size_t subscriptions = 0;  // channels and patterns; RESP2 then allows little else
+  // Subscribed to; while there are any, RESP2 allows little else.
+  std::set<std::string, std::less<>> channels;
+  std::set<std::string, std::less<>> patterns;
+  [[nodiscard]] std::size_t subscriptions() const { return channels.size() + patterns.size(); }
 
   // -- MULTI, WATCH --
   struct Queued {
@@ -94,6 +99,7 @@ class Session {
   void request(Args args);
   void execute(Args args);
   const Command* resolve(Args args);
+  [[nodiscard]] bool may_write(const Command& command) const;
   void queue(const Command& command, Args args);
   void run(const Command& command, Args args);
   [[nodiscard]] bool run_on_data(const Command& command, Args args);

@@ -137,6 +137,7 @@ class TestBackend final : public resp::Backend {
   [[nodiscard]] replica::Replica& replica() override { return *replica_; }
   [[nodiscard]] replica::Now now() const override { return time; }
   void want_tick(std::size_t) override {}
+  void wake_by(std::uint64_t) override {}
   [[nodiscard]] bool tick_is_full() const override { return replica_->tick_full(); }
   [[nodiscard]] std::uint64_t random() override { return random_(); }
   [[nodiscard]] resp::NodeFacts facts() const override { return {}; }

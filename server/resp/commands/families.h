@@ -15,5 +15,7 @@ namespace starling::resp {
 
 // On the connection or the node: without one.
 [[nodiscard]] std::span<const Binding> transaction_commands();
+[[nodiscard]] std::span<const Binding> connection_commands();
+[[nodiscard]] std::span<const Binding> client_commands();
 
 }  // namespace starling::resp
