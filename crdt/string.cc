@@ -2,8 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
 
 namespace starling {
 namespace {
@@ -67,43 +72,58 @@ std::optional<std::int64_t> parse_integer(std::string_view text) {
 }
 
 std::optional<double> parse_real(std::string_view text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc{} || end != text.data() + text.size() ||
-      !std::isfinite(value)) {
+  const auto value = parse_decimal(text);
+  return value ? std::optional(value->hi) : std::nullopt;
+}
+
+std::optional<long double> parse_long(std::string_view text) {
+  if (text.empty() || std::isspace(static_cast<unsigned char>(text[0])) != 0) {
+    return std::nullopt;
+  }
+  const std::string copy(text);  // strtold wants an end
+  char* end = nullptr;
+  errno = 0;
+  const long double value = std::strtold(copy.c_str(), &end);
+  const bool beyond = errno == ERANGE && (std::isinf(value) || value == 0);
+  if (end != copy.c_str() + copy.size() || std::isnan(value) || beyond) {
     return std::nullopt;
   }
   return value;
 }
 
 std::optional<DoubleDouble> parse_decimal(std::string_view text) {
-  long double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const auto hi = static_cast<double>(value);
-  if (text.empty() || error != std::errc{} || end != text.data() + text.size() ||
-      !std::isfinite(hi)) {
+  const auto value = parse_long(text);
+  const auto hi = value ? static_cast<double>(*value) : 0;
+  if (!value || !std::isfinite(hi)) {
     return std::nullopt;
   }
-  return DoubleDouble{hi, static_cast<double>(value - hi)};
+  return DoubleDouble{hi, static_cast<double>(*value - hi)};
 }
 
-std::string format_real(const DoubleDouble& value) {
-  constexpr std::ptrdiff_t max_decimals = 17;
-  std::array<char, 1100> buffer{};  // 309 digits before the point or 1074 behind it
-  char* const begin = buffer.data();
-  char* end = std::to_chars(begin, begin + buffer.size(), value.hi, std::chars_format::fixed).ptr;
-  if (end - std::find(begin, end, '.') > max_decimals + 1) {
-    end = std::to_chars(begin, begin + buffer.size(), value.hi, std::chars_format::fixed,
-                        static_cast<int>(max_decimals))
-              .ptr;
-    while (end[-1] == '0') {
-      --end;
-    }
-    if (end[-1] == '.') {
-      --end;
-    }
+namespace {
+
+// To 64 bits of mantissa, wherever a long double has more of them.
+long double rounded(long double value) {
+  if constexpr (std::numeric_limits<long double>::digits > 64) {
+    int exponent = 0;
+    const long double fraction = std::frexp(value, &exponent);
+    return std::ldexp(std::nearbyint(std::ldexp(fraction, 64)), exponent - 64);
   }
-  std::string out(begin, end);
+  return value;
+}
+
+}  // namespace
+
+std::string format_real(const DoubleDouble& value) {
+  constexpr int decimals = 17;
+  std::array<char, 340> buffer{};  // 309 digits before the point and those behind it
+  const auto sum = rounded(static_cast<long double>(value.hi) + value.lo);
+  std::string out(buffer.data(), static_cast<std::size_t>(std::snprintf(
+                                     buffer.data(), buffer.size(), "%.*Lf", decimals, sum)));
+  out.erase(out.find_last_not_of('0') + 1);
+  if (out.ends_with('.')) {
+    out.pop_back();
+  }
   return out == "-0" ? "0" : out;
 }
 

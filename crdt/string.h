@@ -36,13 +36,17 @@ class StringView {
 // A canonical decimal 64-bit integer, as Redis's string2ll: no sign '+', no leading zeros, no
 // spaces.
 [[nodiscard]] std::optional<std::int64_t> parse_integer(std::string_view text);
-// A finite decimal number that fills the whole text.
+// A number that fills the whole text, as strtold reads it and Redis with it: decimal, hexadecimal,
+// with an exponent, or infinite; no spaces, no NaN.
+[[nodiscard]] std::optional<long double> parse_long(std::string_view text);
+// The same, finite as a double.
 [[nodiscard]] std::optional<double> parse_real(std::string_view text);
-// The same in double-double, as exactly as the platform reads it, so that 0.1 and 0.2 add up to 0.3
-// as they do in Redis.
+// In double-double, as exactly as strtold reads it, so that 0.1 and 0.2 add up to 0.3 as they do in
+// Redis.
 [[nodiscard]] std::optional<DoubleDouble> parse_decimal(std::string_view text);
-// As Redis prints a float: at most 17 decimals, no trailing zeros, never an exponent. Rounded here
-// to the nearest double, once (R3.3), and printed with the fewest digits that mean it.
+// As Redis prints a float: at most 17 decimals, no trailing zeros, never an exponent. Rounded here,
+// once (R3.3), to the 64 bits that a long double has on x86: on every machine, so that all replicas
+// print the same.
 [[nodiscard]] std::string format_real(const DoubleDouble& value);
 [[nodiscard]] inline std::string format_real(double value) {
   return format_real(DoubleDouble{value, 0});

@@ -12,7 +12,7 @@ namespace starling::replica {
 
 struct CommandLimits {
   std::uint64_t max_value_bytes = 8u << 20;
-  std::size_t max_subkey_bytes = 64u << 10;
+  std::size_t max_subkey_bytes = 1u << 20;
 };
 
 // Runs one data command. An Error result means that nothing of the whole request may be kept.

@@ -72,20 +72,6 @@ bool is_word(std::string_view argument, std::string_view upper_case_word) {
   return true;
 }
 
-std::optional<DoubleDouble> parse_float(std::string_view text) {
-  if (text.empty() || std::isspace(static_cast<unsigned char>(text[0])) != 0) {
-    return std::nullopt;
-  }
-  const std::string copy(text);
-  char* end = nullptr;
-  const long double value = std::strtold(copy.c_str(), &end);
-  const auto hi = static_cast<double>(value);
-  if (end != copy.c_str() + copy.size() || !std::isfinite(hi)) {
-    return std::nullopt;
-  }
-  return DoubleDouble{hi, static_cast<double>(value - hi)};
-}
-
 std::optional<double> parse_score(std::string_view text) {
   if (text.empty() || std::isspace(static_cast<unsigned char>(text[0])) != 0) {
     return std::nullopt;

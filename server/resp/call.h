@@ -7,7 +7,6 @@
 #include <string>
 #include <string_view>
 
-#include "crdt/total.h"
 #include "server/replica/object.h"
 #include "server/resp/command_table.h"
 #include "server/resp/reply_writer.h"
@@ -74,8 +73,6 @@ struct Binding {
 // Equal without regard to case, as option words are.
 [[nodiscard]] bool is_word(std::string_view argument, std::string_view upper_case_word);
 
-// A finite number as Redis reads float increments, kept in double-double.
-[[nodiscard]] std::optional<DoubleDouble> parse_float(std::string_view text);
 // A double as Redis reads scores: decimal, hexadecimal, exponents, "inf"; no NaN, no spaces.
 [[nodiscard]] std::optional<double> parse_score(std::string_view text);
 

@@ -16,7 +16,7 @@ namespace starling::resp {
 
 class Session;
 
-inline constexpr std::size_t max_element_bytes = 64u << 10;  // of a set element, field or member
+inline constexpr std::size_t max_element_bytes = 1u << 20;  // of a set element, field or member
 
 // Whose commands, replies and error texts these are; clients choose by it what they may use.
 inline constexpr std::string_view compatible_redis_version = "7.0.15";

@@ -2,7 +2,7 @@
 
 from draw import KEYS_OF, as_word
 
-JUNK = [b"abc", b"1.5", b"", b"9223372036854775808", b"-9223372036854775809", b"-", b" 1", b"1 ", b"nan", b"1e400", b"0x10",
+JUNK = [b"abc", b"1.5", b"", b"9223372036854775808", b"-9223372036854775809", b"-", b" 1", b"1 ", b"nan", b"1e5000", b"0x10",
         b"+1", b"007"]
 EXTRA = [b"extra", b"NX", b"XX", b"GT", b"LT", b"CH", b"KEEPTTL", b"PERSIST", b"BYLEX", b"REV", b"WITHVALUES", b"REPLACE",
          b"LEN", b"IDX", b"WITHSCORES", b"COUNT", b"LIMIT", b"1", b"GET", b""]

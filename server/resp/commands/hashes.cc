@@ -206,7 +206,7 @@ void hincrby(Call& call) {
 }
 
 void hincrbyfloat(Call& call) {
-  const auto delta = parse_float(call[3]);
+  const auto delta = parse_decimal(call[3]);
   if (!delta) {
     const auto infinite = parse_score(call[3]);
     infinite ? call.reply.error("ERR value is NaN or Infinity") : call.not_a_float();
@@ -217,12 +217,12 @@ void hincrbyfloat(Call& call) {
     return;
   }
   const Valued field = Valued::field(*object, call[2]);
-  const auto before = parse_decimal(field.text().value_or("0"));
+  const auto before = parse_long(field.text().value_or("0"));
   if (!before || field.view().hides_increments()) {
     call.reply.error("ERR hash value is not a float");
     return;
   }
-  if (!std::isfinite(before->hi + delta->hi)) {
+  if (!std::isfinite(static_cast<double>(*before + delta->hi))) {
     call.reply.error("ERR increment would produce NaN or Infinity");
     return;
   }

@@ -369,18 +369,19 @@ void incrbyfloat(Call& call) {
     return;
   }
   Valued value = Valued::string(*object);
-  const auto before = parse_decimal(value.text().value_or("0"));
-  const auto delta = before ? parse_float(call[2]) : std::nullopt;
+  const auto before = parse_long(value.text().value_or("0"));
+  const auto delta = before ? parse_long(call[2]) : std::nullopt;
   if (!delta || value.view().hides_increments()) {
     call.not_a_float();
     return;
   }
-  if (!std::isfinite(before->hi + delta->hi)) {
+  const auto exact = parse_decimal(call[2]);  // none: it is beyond what a double can hold
+  if (!exact || !std::isfinite(static_cast<double>(*before + *delta))) {
     call.reply.error("ERR increment would produce NaN or Infinity");
     return;
   }
   object->create(ObjectType::string);
-  value.add(Total::of_real(*delta));
+  value.add(Total::of_real(*exact));
   reply_text(call, *object);
 }
 
