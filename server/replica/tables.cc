@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "crdt/mutants.h"
+#include "crdt/sorted_set.h"
 #include "server/replica/checkpoint.h"
 
 namespace starling::replica {
@@ -592,6 +593,7 @@ void Tables::change(const CellKey& key, const Change& change) {
   change(cell);
   live_.account(before, cell_size(key, cell));
   recount(key, cell);
+  note_member(key);
 }
 
 void Tables::assign(const CellKey& key, Sibling sibling, const VersionVector& context) {
@@ -626,6 +628,7 @@ void Tables::kill_scope(ScopeLevel level, const ObjectKey& scope, const VersionV
                         bool everything) {
   Marker marker{level, scope, context};
   if (level == ScopeLevel::key) {
+    drop_scores(scope);
     kill_in_memory(scope, context);
     if (known_complete(scope)) {
       return;
@@ -644,6 +647,15 @@ void Tables::kill_scope(ScopeLevel level, const ObjectKey& scope, const VersionV
     collect(clean_);
     if (frozen_) {
       collect(frozen_->cells);
+    }
+    std::vector<ObjectKey> scored;
+    for (const auto& [object, index] : scored_) {
+      if (marker.covers(object)) {
+        scored.push_back(object);
+      }
+    }
+    for (const ObjectKey& object : scored) {
+      drop_scores(object);
     }
     for (const ObjectKey& object : covered) {
       kill_in_memory(object, context);
@@ -1016,12 +1028,112 @@ StoreResult<Counts> Tables::walk_counts(const ObjectKey& object) {
   return counts;
 }
 
+// ---------------------------------------------------------------- order
+
+namespace {
+
+// So many changes are noted before the index follows them: whoever reads next waits for few.
+constexpr std::size_t most_stale = 256;
+
+}  // namespace
+
+StoreResult<ScoreIndex*> Tables::scores(const ObjectKey& object) {
+  auto found = scored_.find(object);
+  if (found == scored_.end()) {
+    auto made = make_scores(object);
+    if (!made) {
+      return std::unexpected(made.error());
+    }
+    scored_bytes_ += made->bytes();
+    found = scored_.emplace(object, Scored{std::move(*made), {}, 0}).first;
+  } else if (auto caught = catch_up(object, found->second); !caught) {
+    drop_scores(object);
+    return std::unexpected(caught.error());
+  }
+  found->second.used = ++scored_uses_;
+  return &found->second.index;
+}
+
+StoreResult<ScoreIndex> Tables::make_scores(const ObjectKey& object) {
+  ScoreIndexBuilder builder;
+  auto walked =
+      for_each(object, CellName::first_at(CellKind::scored_totals), CellKind::scored_totals,
+               [&](const CellName& name, const CellValue& value) {
+                 builder.increments(name, value);
+                 return Walk::on;
+               });
+  if (walked) {
+    walked = for_each(object, CellName::first_at(CellKind::scored_member), CellKind::scored_member,
+                      [&](const CellName& name, const CellValue& value) {
+                        builder.member(name, value);
+                        return Walk::on;
+                      });
+  }
+  if (!walked) {
+    return std::unexpected(walked.error());
+  }
+  return builder.finish();
+}
+
+// A changed cell may be partial, and its other half cold: what the score is now is found out later.
+void Tables::note_member(const CellKey& key) {
+  if (scored_.empty() || object_type(key.cell.kind()) != ObjectType::sorted_set) {
+    return;
+  }
+  const auto found = scored_.find(key.object);
+  if (found == scored_.end()) {
+    return;
+  }
+  std::vector<std::string>& stale = found->second.stale;
+  if (stale.empty() || stale.back() != key.cell.subkey()) {  // halves change one after the other
+    stale.push_back(key.cell.subkey());
+  }
+  if (stale.size() >= most_stale && !catch_up(key.object, found->second)) {
+    drop_scores(key.object);  // whoever needs it next meets the error
+  }
+}
+
+StoreResult<void> Tables::catch_up(const ObjectKey& object, Scored& scored) {
+  for (const std::string& name : std::exchange(scored.stale, {})) {
+    const auto base = read({object, {CellKind::scored_member, name}});
+    if (!base) {
+      return std::unexpected(base.error());
+    }
+    const DottedCell member = std::get<DottedCell>(**base);
+    const auto increments = read({object, {CellKind::scored_totals, name}});
+    if (!increments) {
+      return std::unexpected(increments.error());
+    }
+    const std::size_t before = scored.index.bytes();
+    scored.index.put(name, ScoreView(member, std::get<OriginTotals>(**increments)).score());
+    scored_bytes_ = scored_bytes_ + scored.index.bytes() - before;
+  }
+  return {};
+}
+
+void Tables::drop_scores(const ObjectKey& object) {
+  const auto found = scored_.find(object);
+  if (found != scored_.end()) {
+    scored_bytes_ -= found->second.index.bytes();
+    scored_.erase(found);
+  }
+}
+
+void Tables::shrink_scores(std::size_t goal) {
+  while (scored_bytes_ > goal && !scored_.empty()) {
+    const auto oldest =
+        std::ranges::min_element(scored_, {}, [](const auto& entry) { return entry.second.used; });
+    drop_scores(ObjectKey(oldest->first));
+  }
+}
+
 // ---------------------------------------------------------------- memory
 
 std::size_t Tables::bytes() const {
   constexpr std::size_t resident_size = 128;
+  constexpr std::size_t scored_size = 256;
   return live_.bytes() + clean_.bytes() + (frozen_ ? frozen_->cells.bytes() : 0) +
-         residents_.size() * resident_size;
+         residents_.size() * resident_size + scored_bytes_ + scored_.size() * scored_size;
 }
 
 // Only clean cells go (R5.3), object by object in no particular order: hot objects come back with
@@ -1031,6 +1143,9 @@ void Tables::evict() {
     return;
   }
   const std::size_t goal = limits_.memory_bytes - limits_.memory_bytes / 8;
+  // Indexes of scores are the first to go, as far as they have more than half of it. The others are
+  // dearer to make again than a few cells are to read.
+  shrink_scores(limits_.memory_bytes / 2);
   for (auto it = residents_.begin(); it != residents_.end() && bytes() > goal;) {
     clean_.erase_object(it->first);
     it = residents_.erase(it);
@@ -1038,6 +1153,10 @@ void Tables::evict() {
   // What is left over belongs to objects that were never loaded as a whole.
   while (bytes() > goal && !clean_.empty()) {
     clean_.erase_object(ObjectKey(clean_.objects().begin()->first));
+  }
+  if (const std::size_t all = bytes(); all > limits_.memory_bytes) {
+    const std::size_t excess = all - limits_.memory_bytes;
+    shrink_scores(scored_bytes_ - std::min(excess, scored_bytes_));
   }
 }
 

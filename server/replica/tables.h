@@ -15,6 +15,7 @@
 #include "crdt/entry.h"
 #include "server/replica/counts.h"
 #include "server/replica/place_index.h"
+#include "server/replica/score_index.h"
 #include "storage/store.h"
 
 namespace starling::replica {
@@ -133,6 +134,11 @@ class Tables {
   // How many elements and fields the object has: counted by the checkpoint job at W, and kept up by
   // every change since (R4.1). Reads what it does not know yet, each dirty cell once.
   [[nodiscard]] StoreResult<Counts> counts(const ObjectKey& object);
+  // The members of a sorted set by score. Made when it is first asked for, which reads them all,
+  // then kept up by every change; good until the next one or the next `evict`. A caller that
+  // changes it puts everything back.
+  [[nodiscard]] StoreResult<ScoreIndex*> scores(const ObjectKey& object);
+  [[nodiscard]] bool has_scores(const ObjectKey& object) const { return scored_.contains(object); }
 
   // -- changing --
   void assign(const CellKey& key, Sibling sibling, const VersionVector& context);
@@ -222,6 +228,20 @@ class Tables {
   StoreResult<std::optional<Counts>> stored_counts(const ObjectKey& object);
   StoreResult<Counts> walk_counts(const ObjectKey& object);
 
+  // -- order --
+  // An index over the members of an object, and those whose cells have changed since.
+  struct Scored {
+    ScoreIndex index;
+    std::vector<std::string> stale;
+    std::uint64_t used = 0;  // the greater, the later
+  };
+  void note_member(const CellKey& key);
+  StoreResult<void> catch_up(const ObjectKey& object, Scored& scored);
+  StoreResult<ScoreIndex> make_scores(const ObjectKey& object);
+  void drop_scores(const ObjectKey& object);
+  // Drops those not used for longest until all of them together have no more bytes than this.
+  void shrink_scores(std::size_t goal);
+
   const Store& store_;
   const OriginTable& origins_;
   Limits limits_;
@@ -230,6 +250,9 @@ class Tables {
   Layer clean_;
   std::unordered_map<ObjectKey, Resident, ObjectKeyHash> residents_;
   std::uint64_t freezes_ = 0;
+  std::unordered_map<ObjectKey, Scored, ObjectKeyHash> scored_;
+  std::size_t scored_bytes_ = 0;
+  std::uint64_t scored_uses_ = 0;
   std::vector<Marker> markers_;
   CellValue scratch_;
 };

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "crdt/sorted_set.h"
+
 namespace starling::replica {
 namespace {
 
@@ -164,6 +166,56 @@ Counts Transaction::counts(const ObjectKey& object) {
     counts += overlay->second.change;
   }
   return counts;
+}
+
+ScoreIndex Transaction::own_scores(const ObjectKey& object) {
+  ScoreIndexBuilder builder;
+  for_each(object, CellName::first_at(CellKind::scored_totals), CellKind::scored_totals,
+           [&](const CellName& name, const CellValue& value) {
+             builder.increments(name, value);
+             return Tables::Walk::on;
+           });
+  for_each(object, CellName::first_at(CellKind::scored_member), CellKind::scored_member,
+           [&](const CellName& name, const CellValue& value) {
+             builder.member(name, value);
+             return Tables::Walk::on;
+           });
+  return builder.finish();
+}
+
+// The tables' index is lent: what this entry has changed is written into it, and taken back.
+void Transaction::by_score(const ObjectKey& object,
+                           const std::function<void(const ScoreIndex&)>& use) {
+  constexpr std::int64_t few = 64;  // an index would cost more than it saves
+  if (error_ || killed_.contains(object) ||
+      (!tables_.has_scores(object) && counts(object).members < few)) {
+    use(own_scores(object));
+    return;
+  }
+  const auto lent = tables_.scores(object);
+  if (!lent) {
+    error_ = lent.error();
+    use(ScoreIndex());
+    return;
+  }
+  ScoreIndex& index = **lent;
+  std::vector<std::pair<std::string, std::optional<double>>> stored;
+  if (const auto overlay = overlay_.find(object); overlay != overlay_.end()) {
+    for (const auto& [name, value] : overlay->second.cells) {
+      if (object_type(name.kind()) != ObjectType::sorted_set) {
+        continue;
+      }
+      const std::string& member = name.subkey();
+      const DottedCell base = dotted({object, {CellKind::scored_member, member}});
+      const OriginTotals& increments = totals({object, {CellKind::scored_totals, member}});
+      stored.emplace_back(member, index.score(member));
+      index.put(member, ScoreView(base, increments).score());
+    }
+  }
+  use(index);
+  for (auto change = stored.rbegin(); change != stored.rend(); ++change) {
+    index.put(change->first, change->second);
+  }
 }
 
 void Transaction::put(const CellKey& key, CellValue value, Seen seen) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -52,6 +53,9 @@ class Transaction {
                 const Tables::Visit& visit);
   // How many elements, fields and members the object has, this entry's changes included.
   [[nodiscard]] Counts counts(const ObjectKey& object);
+  // The members of a sorted set by score, this entry's changes included. `use` keeps nothing of the
+  // index and does nothing else with the transaction.
+  void by_score(const ObjectKey& object, const std::function<void(const ScoreIndex&)>& use);
 
   // Elements, fields and members are counted: if the caller has not seen what is there, these two
   // look. Other cells are written blindly.
@@ -84,6 +88,7 @@ class Transaction {
   Dot next_dot();
   const CellValue& under_kill(const CellKey& key, const VersionVector& killed);
   const CellValue& below(const CellKey& key);
+  ScoreIndex own_scores(const ObjectKey& object);
   // Puts the new value of a cell over what is below, and counts what that changes.
   void put(const CellKey& key, CellValue value, Seen seen);
   void emit(const CellKey& key, Change change);

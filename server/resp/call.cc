@@ -1,6 +1,7 @@
 #include "server/resp/call.h"
 
 #include <cctype>
+#include <cerrno>
 #include <cmath>
 #include <cstdlib>
 
@@ -78,8 +79,10 @@ std::optional<double> parse_score(std::string_view text) {
   }
   const std::string copy(text);  // strtod wants an end
   char* end = nullptr;
+  errno = 0;
   const double value = std::strtod(copy.c_str(), &end);
-  if (end != copy.c_str() + copy.size() || std::isnan(value)) {
+  const bool out_of_range = errno == ERANGE && (std::isinf(value) || value == 0);
+  if (end != copy.c_str() + copy.size() || std::isnan(value) || out_of_range) {
     return std::nullopt;
   }
   return value;

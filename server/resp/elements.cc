@@ -9,6 +9,7 @@
 
 #include "crdt/sorted_set.h"
 #include "crdt/string.h"
+#include "server/replica/valued.h"
 #include "server/resp/server.h"
 
 namespace starling::resp {
@@ -16,6 +17,7 @@ namespace {
 
 using replica::Object;
 using replica::Tables;
+using replica::Valued;
 
 const DottedCell no_base;
 const OriginTotals no_increments;
@@ -111,6 +113,32 @@ std::vector<std::string> element_names(const Object& object, ObjectType type) {
   std::vector<std::string> names;
   for_each_element(object, type, [&](const Element& element) { names.push_back(element.name); });
   return names;
+}
+
+// Everything the key shows goes as one kill, which needs no name.
+void remove_elements(Object& object, ObjectType type, const std::vector<std::string>& names) {
+  if (names.empty()) {
+    return;
+  }
+  if (static_cast<std::int64_t>(names.size()) >= object.size(type) && object.types().size() == 1) {
+    object.erase();
+    return;
+  }
+  for (const std::string& name : names) {
+    switch (type) {
+      case ObjectType::hash:
+        Valued::field(object, name).erase();
+        break;
+      case ObjectType::sorted_set:
+        Valued::member(object, name).erase();
+        break;
+      default:
+        object.transaction().remove(object.cell(CellKind::set_element, name),
+                                    {.base = replica::Presence::present});
+        break;
+    }
+  }
+  object.settle(type);
 }
 
 // ---------------------------------------------------------------- cursors

@@ -43,6 +43,10 @@ void for_each_element(const replica::Object& object, ObjectType type, const Visi
 [[nodiscard]] std::vector<std::string> element_names(const replica::Object& object,
                                                      ObjectType type);
 
+// Takes away elements that are there.
+void remove_elements(replica::Object& object, ObjectType type,
+                     const std::vector<std::string>& names);
+
 // -- cursors --
 
 // Reads a cursor, or answers why it is none.

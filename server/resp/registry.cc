@@ -11,6 +11,9 @@ Registry::Registry() {
   bind(key_commands(), true);
   bind(hash_commands(), true);
   bind(set_commands(), true);
+  bind(sorted_set_commands(), true);
+  bind(sorted_set_range_commands(), true);
+  bind(sorted_set_algebra_commands(), true);
   bind(transaction_commands(), false);
   bind(connection_commands(), false);
   bind(client_commands(), false);

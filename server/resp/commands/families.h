@@ -12,6 +12,9 @@ namespace starling::resp {
 [[nodiscard]] std::span<const Binding> key_commands();
 [[nodiscard]] std::span<const Binding> hash_commands();
 [[nodiscard]] std::span<const Binding> set_commands();
+[[nodiscard]] std::span<const Binding> sorted_set_commands();
+[[nodiscard]] std::span<const Binding> sorted_set_range_commands();
+[[nodiscard]] std::span<const Binding> sorted_set_algebra_commands();
 
 // On the connection or the node: without one.
 [[nodiscard]] std::span<const Binding> transaction_commands();

@@ -183,16 +183,8 @@ void spop(Call& call) {
     spop_one(call, *object);
     return;
   }
-  const auto size = static_cast<std::uint64_t>(object->size(ObjectType::set));
   const Names chosen = Chooser(call, *object, ObjectType::set).different(count);
-  if (!chosen.empty() && count >= size) {
-    object->erase();
-  } else if (!chosen.empty()) {
-    for (const std::string& name : chosen) {
-      remove(*object, name);
-    }
-    object->settle(ObjectType::set);
-  }
+  remove_elements(*object, ObjectType::set, chosen);
   reply_set(call, chosen);
 }
 
