@@ -117,4 +117,86 @@ KeyPage scan(Transaction& transaction, std::uint8_t db, std::uint64_t cursor, st
   return page;
 }
 
+std::int64_t key_count(Transaction& transaction, std::uint8_t db) {
+  if (transaction.error()) {
+    return 0;
+  }
+  Tables& tables = transaction.tables();
+  const auto below = tables.key_count(db);
+  if (!below) {
+    transaction.fail(below.error());
+    return 0;
+  }
+  std::int64_t count = *below;
+  for (const ObjectKey& object : transaction.touched(db)) {
+    ExistsFinder now;
+    transaction.for_each(
+        object, CellName::first_at(CellKind{0}), CellKind{0xFF},
+        [&](const CellName& name, const CellValue& value) { return now.see(name, value); });
+    const auto before = tables.exists(object);
+    if (!before) {
+      transaction.fail(before.error());
+      return 0;
+    }
+    count += (now.exists() ? 1 : 0) - (*before ? 1 : 0);
+  }
+  return transaction.error() ? 0 : count;
+}
+
+namespace {
+
+// The keys that readers see in [from, to).
+std::vector<ListedKey> keys_between(Transaction& transaction, std::uint8_t db, std::uint64_t from,
+                                    std::uint64_t to) {
+  std::vector<ListedKey> keys;
+  for (KeyWalk walk(transaction, db, from); walk.valid() && walk.place() < to;) {
+    if (auto key = walk.take()) {
+      keys.push_back(std::move(*key));
+    }
+  }
+  return keys;
+}
+
+// Not quite fair: a key behind a wide gap is likelier. For databases nearly all of whose keys have
+// expired, or that are few among those of others.
+std::optional<ListedKey> next_key(Transaction& transaction, std::uint8_t db, std::uint64_t from) {
+  for (const std::uint64_t begin : {from, std::uint64_t{0}}) {
+    for (KeyWalk walk(transaction, db, begin); walk.valid();) {
+      if (auto key = walk.take()) {
+        return key;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<ListedKey> random_key(Transaction& transaction, std::uint8_t db,
+                                    const std::function<std::uint64_t()>& random) {
+  constexpr std::uint64_t places = std::uint64_t{1} << place_bits;
+  constexpr std::uint64_t keys_per_window = 8;
+  constexpr std::uint64_t bound = 40;  // of the keys in one window: once in 10^14 there are more
+  constexpr int tries = 64;
+  const auto count = static_cast<std::uint64_t>(key_count(transaction, db));
+  if (count == 0 || transaction.error()) {
+    return std::nullopt;
+  }
+  if (count <= bound) {
+    auto keys = keys_between(transaction, db, 0, places);
+    return keys.empty() ? std::nullopt : std::optional(std::move(keys[random() % keys.size()]));
+  }
+  const std::uint64_t windows = count / keys_per_window;
+  const std::uint64_t width = places / windows + 1;
+  for (int i = 0; i < tries; ++i) {
+    const std::uint64_t window = random() % windows;
+    auto keys = keys_between(transaction, db, window * width, (window + 1) * width);
+    // As if every window had as many keys as the bound says, most of them duds.
+    if (const std::uint64_t choice = random() % bound; choice < keys.size()) {
+      return std::move(keys[choice]);
+    }
+  }
+  return next_key(transaction, db, random() % places);
+}
+
 }  // namespace starling::replica

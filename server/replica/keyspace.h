@@ -4,6 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,5 +32,14 @@ struct KeyPage {
 // at most. KEYS is this, page by page; a page of a thousand keys takes about a millisecond.
 [[nodiscard]] KeyPage scan(Transaction& transaction, std::uint8_t db, std::uint64_t cursor,
                            std::size_t count);
+
+// How many keys a database has. Keys that have expired but that nobody has killed yet are counted,
+// as in Redis. No walk: what the last checkpoint counted, and every change since (R4.1).
+[[nodiscard]] std::int64_t key_count(Transaction& transaction, std::uint8_t db);
+
+// A key that readers see, every one as likely as any other (decision 0005); nullopt if there is
+// none. `random` gives 64 random bits at each call.
+[[nodiscard]] std::optional<ListedKey> random_key(Transaction& transaction, std::uint8_t db,
+                                                  const std::function<std::uint64_t()>& random);
 
 }  // namespace starling::replica

@@ -81,6 +81,7 @@ Layer::Object& Layer::enter(const ObjectKey& key) {
 void Layer::leave(Objects::iterator object) {
   if (ordered_) {
     places_.remove(object->first);
+    std::erase(keys_[object->first.db].open, &*object);
   }
   objects_.erase(object);
 }
@@ -290,11 +291,13 @@ StoreResult<const CellValue*> Tables::read_single(const CellKey& key, const std:
   }
   // A dirty cell stays dirty, now whole.
   uncount(key, live);
+  hide(key, live);
   live->was = presence_of(*below);
   CellDelta joined = *live;
   joined.join_onto(*below);
   live_.put(key, std::move(joined));
   recount(key, *live);
+  show(key, *live, false);
   return &live->value();
 }
 
@@ -563,6 +566,8 @@ LayerCell& Tables::raise(const CellKey& key) {
   const CellDelta* clean = clean_.find(key);
   Presence was = Presence::unknown;
   Presence twin_was = Presence::unknown;
+  const bool fresh = live_.object(key.object) == nullptr;
+  const Presence existed = fresh ? existed_below(key.object) : Presence::unknown;
   if (is_counted(key.cell.kind())) {
     was = presence_below(key);
     if (has_twin(key.cell.kind())) {
@@ -580,6 +585,10 @@ LayerCell& Tables::raise(const CellKey& key) {
   LayerCell& cell = live_.put(key, std::move(start));
   cell.was = was;
   cell.twin_was = twin_was;
+  if (fresh) {
+    // As long as nothing but attributes change, it exists if it did.
+    live_.note_existence(*live_.entry(key.object), existed, existed);
+  }
   return cell;
 }
 
@@ -587,11 +596,13 @@ template <typename Change>
 void Tables::change(const CellKey& key, const Change& change) {
   LayerCell* live = live_.find(key);
   uncount(key, live);
+  hide(key, live);
   LayerCell& cell = live != nullptr ? *live : raise(key);
   const std::size_t before = cell_size(key, cell);
   change(cell);
   live_.account(before, cell_size(key, cell));
   recount(key, cell);
+  show(key, cell, true);
 }
 
 void Tables::assign(const CellKey& key, Sibling sibling, const VersionVector& context) {
@@ -631,6 +642,9 @@ void Tables::kill_scope(ScopeLevel level, const ObjectKey& scope, const VersionV
       return;
     }
     below_was_killed(scope, everything);
+    // What is cold counts as touched, too: whether the object still exists is to be found out.
+    kill({scope, {CellKind::deadline, {}}}, context);
+    live_.recount_shown(*live_.entry(scope));
   } else {
     std::vector<ObjectKey> covered;
     const auto collect = [&](const Layer& layer) {
@@ -654,6 +668,7 @@ void Tables::kill_scope(ScopeLevel level, const ObjectKey& scope, const VersionV
         resident.below.reset();
       }
     }
+    keys_were_killed(marker, everything);
   }
   const auto same = std::ranges::find_if(
       markers_, [&](const Marker& m) { return m.level == level && m.scope == scope; });
@@ -691,6 +706,7 @@ void Tables::kill_in_memory(const ObjectKey& object, const VersionVector& contex
 // ---------------------------------------------------------------- checkpoints
 
 std::shared_ptr<const FrozenTables> Tables::freeze(std::uint64_t position) {
+  freeze_key_counts();
   frozen_ = std::make_shared<FrozenTables>();
   frozen_->position = position;
   frozen_->cells = std::exchange(live_, Layer(true));
@@ -724,6 +740,7 @@ void Tables::checkpoint_done(bool ingested) {
     for (const Marker& marker : frozen->markers) {
       markers_.push_back(marker);
     }
+    unfreeze_key_counts(frozen->cells);
   }
 }
 
