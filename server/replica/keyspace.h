@@ -42,4 +42,18 @@ struct KeyPage {
 [[nodiscard]] std::optional<ListedKey> random_key(Transaction& transaction, std::uint8_t db,
                                                   const std::function<std::uint64_t()>& random);
 
+// FLUSHDB and FLUSHALL: takes away everything that this transaction sees, as one kill of the whole
+// scope and a reset of every total in it (R3.6); what concurrent writers add survives. Reads every
+// key of the scope for its totals, as FLUSHDB in Redis does for its own reasons. Later commands of
+// the same transaction find nothing. An entry holds a million operations and 64 MiB. Where more
+// counters are seen than that, it is refused; then `reset_totals` takes them away in entries of
+// bounded size first, and the whole is not atomic.
+void kill_database(Transaction& transaction, std::uint8_t db);
+void kill_group(Transaction& transaction);
+
+// Resets the totals in one database (nullopt: in all), from a cursor on, until it has written about
+// so many bytes. Returns the cursor to go on with in the next transaction; 0: done.
+[[nodiscard]] std::uint64_t reset_totals(Transaction& transaction, std::optional<std::uint8_t> db,
+                                         std::uint64_t cursor, std::size_t bytes);
+
 }  // namespace starling::replica

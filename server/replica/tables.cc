@@ -646,27 +646,29 @@ void Tables::kill_scope(ScopeLevel level, const ObjectKey& scope, const VersionV
     kill({scope, {CellKind::deadline, {}}}, context);
     live_.recount_shown(*live_.entry(scope));
   } else {
-    std::vector<ObjectKey> covered;
-    const auto collect = [&](const Layer& layer) {
+    // What is clean is read again under the marker when it is wanted, so that a flush makes nothing
+    // dirty that was not.
+    std::vector<ObjectKey> dirty;
+    std::vector<ObjectKey> clean;
+    const auto collect = [&](const Layer& layer, std::vector<ObjectKey>& covered) {
       for (const auto& [object, cells] : layer.objects()) {
         if (marker.covers(object)) {
           covered.push_back(object);
         }
       }
     };
-    collect(live_);
-    collect(clean_);
-    if (frozen_) {
-      collect(frozen_->cells);
+    collect(clean_, clean);
+    for (const ObjectKey& object : clean) {
+      clean_.erase_object(object);
     }
-    for (const ObjectKey& object : covered) {
+    std::erase_if(residents_, [&](const auto& known) { return marker.covers(known.first); });
+    collect(live_, dirty);
+    if (frozen_) {
+      collect(frozen_->cells, dirty);
+    }
+    for (const ObjectKey& object : dirty) {
       kill_in_memory(object, context);
       rebase(object, Below::unknown);
-    }
-    for (auto& [object, resident] : residents_) {
-      if (marker.covers(object)) {
-        resident.below.reset();
-      }
     }
     keys_were_killed(marker, everything);
   }

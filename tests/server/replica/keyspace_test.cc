@@ -335,6 +335,137 @@ TEST_CASE("a random key is any key that is seen, each as likely as the others") 
   }
 }
 
+void bump(Transaction& transaction, const std::string& key) {
+  Object object(transaction, {0, key});
+  object.create(ObjectType::string);
+  transaction.increment(object.cell(CellKind::string_totals), Total::of(1));
+}
+
+TEST_CASE("a flush takes away what it sees, hot or cold, and nothing of other databases") {
+  TestGroup a(1, small_objects());
+  for (const bool cold : {false, true}) {
+    a.work([&](Transaction& transaction) {
+      for (const std::string& name : names(0, 20)) {
+        put(transaction, name, "v");
+      }
+      bump(transaction, "sum");
+      put(transaction, "elsewhere", "v", std::nullopt, 1);
+    });
+    a.run(set_add("s", names(0, 100)));
+    a.run(hash_incr("h", "f"));
+    if (cold) {
+      a.checkpoint();
+      a.restart();
+    }
+    a.work([&](Transaction& transaction) { replica::kill_database(transaction, 0); });
+    CHECK(counted(a) == 0);
+    CHECK(scanned(a).empty());
+    CHECK(counted(a, 1) == 1);
+    CHECK(a.number(exists("s")) == 0);
+    CHECK(std::holds_alternative<Nil>(a.run(get("sum"))));
+    a.work([&](Transaction& transaction) { bump(transaction, "sum"); });
+    CHECK(a.text(get("sum")) == "1");
+    CHECK(counted(a) == 1);
+    a.checkpoint();
+    CHECK(a->tables().markers().empty());
+    CHECK(counted(a) == 1);
+    CHECK(key_count_rows(a.store()) == stored_keys(a.store()));
+    a.work([&](Transaction& transaction) { replica::kill_group(transaction); });
+    CHECK(counted(a) == 0);
+    CHECK(counted(a, 1) == 0);
+    a.restart();
+    CHECK(counted(a, 1) == 0);
+    CHECK(scanned(a, 3, 1).empty());
+  }
+}
+
+TEST_CASE("later commands of the transaction that flushed find nothing, and may begin anew") {
+  TestGroup a(1, small_objects());
+  a.work([&](Transaction& transaction) {
+    put(transaction, "x", "old");
+    bump(transaction, "sum");
+  });
+  a.run(set_add("s", names(0, 100)));
+  a.checkpoint();
+  a.work([&](Transaction& transaction) {
+    put(transaction, "y", "mine");
+    bump(transaction, "sum");
+    CHECK(key_count(transaction, 0) == 4);
+    replica::kill_database(transaction, 0);
+    CHECK(key_count(transaction, 0) == 0);
+    CHECK(scanned(transaction, 0, 10).empty());
+    for (const char* key : {"x", "y", "sum", "s"}) {
+      CHECK_FALSE(Object(transaction, {0, key}).exists());
+    }
+    put(transaction, "x", "new");
+    bump(transaction, "sum");
+    Object set(transaction, {0, "s"});
+    set.create(ObjectType::set);
+    transaction.assign(set.cell(CellKind::set_element, "e1"), "");
+    CHECK(set.size(ObjectType::set) == 1);
+    CHECK(key_count(transaction, 0) == 3);
+    CHECK(scanned(transaction, 0, 10).size() == 3);
+  });
+  CHECK(counted(a) == 3);
+  CHECK(a.text(get("x")) == "new");
+  CHECK(a.text(get("sum")) == "1");
+  CHECK(a.list(set_members("s")) == List{"e1"});
+}
+
+TEST_CASE("a flush spares what it has not seen, and every node counts what is left") {
+  TestGroup a(1, small_objects());
+  TestGroup b(2, small_objects());
+  a.work([&](Transaction& transaction) {
+    put(transaction, "x", "v");
+    bump(transaction, "sum");
+  });
+  b.pull_from(a);
+  b.work([&](Transaction& transaction) {
+    put(transaction, "y", "v");
+    bump(transaction, "sum");
+  });
+  b.checkpoint();
+  b.restart();
+  a.work([&](Transaction& transaction) { replica::kill_database(transaction, 0); });
+  b.pull_from(a);
+  CHECK(counted(b) == 2);
+  CHECK(b.text(get("sum")) == "1");
+  b.freeze();
+  CHECK(counted(b) == 2);
+  b.write();
+  b.told();
+  CHECK(counted(b) == 2);
+  CHECK(key_count_rows(b.store()) == stored_keys(b.store()));
+  a.pull_from(b);
+  CHECK(counted(a) == 2);
+  CHECK(scanned(a).size() == 2);
+}
+
+TEST_CASE("totals can be reset in parts before a flush that would be too large") {
+  TestGroup a(1);
+  a.work([&](Transaction& transaction) {
+    for (const std::string& name : names(0, 50)) {
+      bump(transaction, name);
+    }
+  });
+  a.checkpoint();
+  std::uint64_t cursor = 0;
+  int parts = 0;
+  do {
+    a.work([&](Transaction& transaction) {
+      cursor = replica::reset_totals(transaction, 0, cursor, 500);
+      CHECK(transaction.op_count() < 20);
+    });
+    ++parts;
+  } while (cursor != 0);
+  CHECK(parts > 3);
+  a.work([&](Transaction& transaction) {
+    replica::kill_database(transaction, 0);
+    CHECK(transaction.op_count() == 1);
+  });
+  CHECK(counted(a) == 0);
+}
+
 // Two groups and all that can happen to keys; then every key is looked at.
 class KeyHistory {
  public:
@@ -370,7 +501,13 @@ class KeyHistory {
         default:
           at.work([&](Transaction& transaction) {
             for (int n = 1 + below(4); n > 0; --n) {
-              change(transaction);
+              if (below(60) == 0) {
+                replica::kill_database(transaction, any_db());
+              } else if (below(120) == 0) {
+                replica::kill_group(transaction);
+              } else {
+                change(transaction);
+              }
             }
             if (below(8) == 0) {
               check(transaction);
