@@ -39,7 +39,12 @@ class CheckpointRun {
       return std::unexpected(version.error());
     }
     derive_anew_ = *version != derived_version;
-    for (const auto& [from, to] : sweep_ranges()) {
+    const auto ranges = sweep_ranges();
+    count_keys_anew_ = ranges == whole_range();
+    if (!count_keys_anew_) {
+      looking_ = cut_->scan(encode_place(group, 0), meta_prefix);
+    }
+    for (const auto& [from, to] : ranges) {
       if (auto written = write_frozen_below(from); !written) {
         return written;
       }
@@ -62,18 +67,21 @@ class CheckpointRun {
     const Layer::Object* object;
   };
 
+  using Ranges = std::vector<std::pair<std::string, std::string>>;
+  static Ranges whole_range() { return {{std::string(), std::string(meta_prefix)}}; }
+
   // The key ranges under a marker, sorted and disjoint; everything, if counts are derived anew.
-  std::vector<std::pair<std::string, std::string>> sweep_ranges() const {
-    std::vector<std::pair<std::string, std::string>> ranges;
+  Ranges sweep_ranges() const {
+    Ranges ranges;
     if (derive_anew_) {
-      return {{std::string(), std::string(meta_prefix)}};
+      return whole_range();
     }
     if (mutant("unswept")) {
       return ranges;
     }
     for (const Marker& marker : tables_.markers) {
       if (marker.level != ScopeLevel::key) {
-        return {{std::string(), std::string(meta_prefix)}};
+        return whole_range();
       }
       const std::string from = encode_object_prefix(group, marker.scope);
       ranges.emplace_back(from, prefix_end(from));
@@ -125,7 +133,95 @@ class CheckpointRun {
         }
       }
     }
+    if (auto counted = count_key(frozen); !counted) {
+      return counted;
+    }
     return count_frozen(frozen);
+  }
+
+  // Keys at C = keys at W + those of the frozen objects that came or went (R4.1). Where the strand
+  // did not know, the stored rows tell.
+  StoreResult<void> count_key(const FrozenObject& frozen) {
+    Presence existed = frozen.object->existed;
+    Presence exists = frozen.object->exists;
+    const std::uint8_t db = frozen.key->db;
+    if (existed == Presence::unknown) {
+      const auto before = keys_at_w(db);
+      if (!before) {
+        return std::unexpected(before.error());
+      }
+      if (*before == 0) {
+        existed = Presence::absent;
+      }
+    }
+    if (existed == Presence::unknown || exists == Presence::unknown) {
+      const auto looked = look(frozen);
+      if (!looked) {
+        return std::unexpected(looked.error());
+      }
+      existed = existed == Presence::unknown ? presence(looked->existed) : existed;
+      exists = exists == Presence::unknown ? presence(looked->exists) : exists;
+    }
+    key_change_[db] +=
+        (exists == Presence::present ? 1 : 0) - (existed == Presence::present ? 1 : 0);
+    return {};
+  }
+
+  struct Looked {
+    bool existed = false;
+    bool exists = false;
+  };
+  // Rows and frozen cells of one object, as far as it takes to know.
+  StoreResult<Looked> look(const FrozenObject& frozen) {
+    Looked looked;
+    const Layer::Cells& cells = frozen.object->cells;
+    std::string row = frozen.prefix;
+    for (auto cell = cells.begin(); cell != cells.end() && !looked.exists; ++cell) {
+      const auto& [name, delta] = *cell;
+      if (!is_value(name.kind())) {
+        continue;
+      }
+      CellDelta joined = delta;
+      if (!joined.is_whole()) {
+        set_cell(row, frozen.prefix, name);
+        auto base = stored_cell(row, name.kind());
+        if (!base) {
+          return std::unexpected(base.error());
+        }
+        joined.join_onto(CellDelta::whole(std::move(*base)));
+      }
+      looked.exists = is_present(joined.value());
+    }
+    looking_->seek(frozen.prefix);
+    for (; looking_->valid() && looking_->key().starts_with(frozen.prefix) &&
+           !(looked.existed && looked.exists);
+         looking_->next()) {
+      const auto key = decode_cell_key(looking_->key());
+      if (!key || !is_value(key->cell.kind())) {
+        continue;
+      }
+      const auto stored = decode_stored(key->cell.kind(), looking_->value(), origins_);
+      if (stored && is_present(*stored)) {  // quarantined ones count as nothing
+        looked.existed = true;
+        looked.exists = looked.exists || !cells.contains(key->cell);
+      }
+    }
+    if (const auto status = looking_->status(); !status) {
+      return std::unexpected(status.error());
+    }
+    return looked;
+  }
+
+  StoreResult<std::int64_t> keys_at_w(std::uint8_t db) {
+    const auto known = keys_at_w_.find(db);
+    if (known != keys_at_w_.end()) {
+      return known->second;
+    }
+    const auto stored = cut_->get(key_count_key(db));
+    if (!stored) {
+      return std::unexpected(stored.error());
+    }
+    return keys_at_w_[db] = decode_key_count(*stored);
   }
 
   // A pending operand meets its stored base here, off the strand (R4.2). nullopt if that does not
@@ -246,6 +342,8 @@ class CheckpointRun {
     static const Layer::Cells nothing;
     const Layer::Cells& cells = frozen != nullptr ? frozen->object->cells : nothing;
     Counts counts;
+    bool existed = false;
+    bool exists = false;
     std::string key = prefix;
     auto next = cells.begin();
     while (next != cells.end() || (rows.valid() && rows.key().starts_with(prefix))) {
@@ -264,6 +362,7 @@ class CheckpointRun {
         }
         key = rows.key();
         rows.next();
+        existed = existed || stored_value_shows(name, *stored);
       }
       std::optional<CellValue> value;
       if (is_frozen) {
@@ -283,10 +382,12 @@ class CheckpointRun {
           return written;
         }
       }
+      exists = exists || (is_value(name->kind()) && is_present(*value));
       if (auto counted = count_swept(object, prefix, cells, *name, *value, counts); !counted) {
         return counted;
       }
     }
+    key_change_[object.db] += (exists ? 1 : 0) - (existed && !count_keys_anew_ ? 1 : 0);
     const std::string row = counts_key(prefix);
     auto before = derive_anew_ ? StoreResult<Counts>{} : counts_at_w(row);
     if (!before) {
@@ -296,6 +397,14 @@ class CheckpointRun {
       note_counts(row, counts);
     }
     return {};
+  }
+
+  bool stored_value_shows(const std::optional<CellName>& name, const std::string& stored) const {
+    if (count_keys_anew_ || !name || !is_value(name->kind())) {
+      return false;
+    }
+    const auto value = decode_stored(name->kind(), stored, origins_);
+    return value && is_present(*value);
   }
 
   StoreResult<void> count_swept(const ObjectKey& object, const std::string& prefix,
@@ -364,6 +473,9 @@ class CheckpointRun {
       }
       rows[outcome_key(hour_of(outcome.hlc), id)] = encode_outcome(outcome);
     }
+    if (auto counted = write_key_counts(rows); !counted) {
+      return counted;
+    }
     if (auto expired = expire(rows); !expired) {
       return expired;
     }
@@ -384,6 +496,27 @@ class CheckpointRun {
       return written;
     }
     return write(after_counts, rows.end());
+  }
+
+  StoreResult<void> write_key_counts(std::map<std::string, std::optional<std::string>>& rows) {
+    if (count_keys_anew_) {
+      const auto old = cut_->scan(key_counts_begin(), key_counts_end());
+      for (; old->valid(); old->next()) {
+        rows[std::string(old->key())] = std::nullopt;
+      }
+      if (auto status = old->status(); !status) {
+        return status;
+      }
+    }
+    for (const auto& [db, change] : key_change_) {
+      const auto before = count_keys_anew_ ? StoreResult<std::int64_t>(0) : keys_at_w(db);
+      if (!before) {
+        return std::unexpected(before.error());
+      }
+      const std::int64_t count = *before + change;
+      rows[key_count_key(db)] = count == 0 ? std::nullopt : std::optional(encode_key_count(count));
+    }
+    return {};
   }
 
   // Ascending, because objects were. Rows of another version that no object claims go.
@@ -451,6 +584,10 @@ class CheckpointRun {
   CheckpointDone& done_;
   OriginTable origins_;
   bool derive_anew_ = false;
+  bool count_keys_anew_ = false;  // every object is read
+  std::unique_ptr<RowIterator> looking_;
+  std::map<std::uint8_t, std::int64_t> keys_at_w_;   // as far as they were read
+  std::map<std::uint8_t, std::int64_t> key_change_;  // from W, or from nothing
   std::vector<FrozenObject> frozen_;
   std::size_t next_ = 0;
   std::vector<std::pair<std::string, Counts>> counts_;  // rows that change, ascending

@@ -130,6 +130,23 @@ std::optional<Counts> decode_counts(std::string_view bytes) {
   return in.complete() ? std::optional(counts) : std::nullopt;
 }
 
+std::string key_count_key(std::uint8_t db) { return key_counts_begin() + static_cast<char>(db); }
+
+std::string key_counts_begin() { return meta_key('k'); }
+
+std::string key_counts_end() { return meta_key('k' + 1); }
+
+std::string encode_key_count(std::int64_t count) {
+  std::string out;
+  put_varint(out, static_cast<std::uint64_t>(count));
+  return out;
+}
+
+std::int64_t decode_key_count(const std::optional<std::string>& bytes) {
+  ByteReader in(bytes ? *bytes : std::string_view());
+  return bytes ? static_cast<std::int64_t>(in.varint()) : 0;
+}
+
 std::string derived_version_key() { return meta_key('d'); }
 
 }  // namespace starling::replica

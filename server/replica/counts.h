@@ -43,6 +43,10 @@ struct Counts {
   friend bool operator==(const Counts&, const Counts&) = default;
 };
 
+// A key exists while it has a cell of such a kind that shows something.
+[[nodiscard]] inline bool is_value(CellKind kind) {
+  return kind != CellKind::header && kind != CellKind::deadline;
+}
 // Elements, fields and members are counted; all other kinds have one cell per object.
 [[nodiscard]] inline bool is_counted(CellKind kind) { return is_element(kind); }
 // Fields and members have two halves: a register and totals.
@@ -74,9 +78,17 @@ struct Item {
 [[nodiscard]] std::string encode_counts(const Counts& counts);
 [[nodiscard]] std::optional<Counts> decode_counts(std::string_view bytes);
 
+// The row of a database that has keys: how many.
+[[nodiscard]] std::string key_count_key(std::uint8_t db);
+[[nodiscard]] std::string key_counts_begin();
+[[nodiscard]] std::string key_counts_end();
+[[nodiscard]] std::string encode_key_count(std::int64_t count);
+[[nodiscard]] std::int64_t decode_key_count(const std::optional<std::string>& bytes);
+
 // Derived rows are trusted iff the state says that they were written by this version of the rules
 // above; otherwise the next checkpoint derives all of them anew.
+// Versions: 1 counts of items; 2 counts of keys, too.
 [[nodiscard]] std::string derived_version_key();
-inline constexpr std::string_view derived_version{"\1", 1};
+inline constexpr std::string_view derived_version{"\2", 1};
 
 }  // namespace starling::replica

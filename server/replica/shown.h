@@ -33,7 +33,7 @@ class ShownFinder {
 class ExistsFinder {
  public:
   [[nodiscard]] Tables::Walk see(const CellName& name, const CellValue& value) {
-    exists_ = exists_ || (object_type(name.kind()) != ObjectType::none && is_present(value));
+    exists_ = exists_ || (is_value(name.kind()) && is_present(value));
     return exists_ ? Tables::Walk::stop : Tables::Walk::on;
   }
   [[nodiscard]] bool exists() const { return exists_; }

@@ -82,6 +82,7 @@ Layer::Object& Layer::enter(const ObjectKey& key) {
 void Layer::leave(Objects::iterator object) {
   if (ordered_) {
     places_.remove(object->first);
+    std::erase(keys_[object->first.db].open, &*object);
   }
   objects_.erase(object);
 }
@@ -291,11 +292,13 @@ StoreResult<const CellValue*> Tables::read_single(const CellKey& key, const std:
   }
   // A dirty cell stays dirty, now whole.
   uncount(key, live);
+  hide(key, live);
   live->was = presence_of(*below);
   CellDelta joined = *live;
   joined.join_onto(*below);
   live_.put(key, std::move(joined));
   recount(key, *live);
+  show(key, *live, false);
   return &live->value();
 }
 
@@ -564,6 +567,8 @@ LayerCell& Tables::raise(const CellKey& key) {
   const CellDelta* clean = clean_.find(key);
   Presence was = Presence::unknown;
   Presence twin_was = Presence::unknown;
+  const bool fresh = live_.object(key.object) == nullptr;
+  const Presence existed = fresh ? existed_below(key.object) : Presence::unknown;
   if (is_counted(key.cell.kind())) {
     was = presence_below(key);
     if (has_twin(key.cell.kind())) {
@@ -581,6 +586,10 @@ LayerCell& Tables::raise(const CellKey& key) {
   LayerCell& cell = live_.put(key, std::move(start));
   cell.was = was;
   cell.twin_was = twin_was;
+  if (fresh) {
+    // As long as nothing but attributes change, it exists if it did.
+    live_.note_existence(*live_.entry(key.object), existed, existed);
+  }
   return cell;
 }
 
@@ -588,12 +597,14 @@ template <typename Change>
 void Tables::change(const CellKey& key, const Change& change) {
   LayerCell* live = live_.find(key);
   uncount(key, live);
+  hide(key, live);
   LayerCell& cell = live != nullptr ? *live : raise(key);
   const std::size_t before = cell_size(key, cell);
   change(cell);
   live_.account(before, cell_size(key, cell));
   recount(key, cell);
   note_member(key);
+  show(key, cell, true);
 }
 
 void Tables::assign(const CellKey& key, Sibling sibling, const VersionVector& context) {
@@ -634,19 +645,24 @@ void Tables::kill_scope(ScopeLevel level, const ObjectKey& scope, const VersionV
       return;
     }
     below_was_killed(scope, everything);
+    // What is cold counts as touched, too: whether the object still exists is to be found out.
+    kill({scope, {CellKind::deadline, {}}}, context);
+    live_.recount_shown(*live_.entry(scope));
   } else {
-    std::vector<ObjectKey> covered;
-    const auto collect = [&](const Layer& layer) {
+    // What is clean is read again under the marker when it is wanted, so that a flush makes nothing
+    // dirty that was not.
+    std::vector<ObjectKey> dirty;
+    std::vector<ObjectKey> clean;
+    const auto collect = [&](const Layer& layer, std::vector<ObjectKey>& covered) {
       for (const auto& [object, cells] : layer.objects()) {
         if (marker.covers(object)) {
           covered.push_back(object);
         }
       }
     };
-    collect(live_);
-    collect(clean_);
-    if (frozen_) {
-      collect(frozen_->cells);
+    collect(clean_, clean);
+    for (const ObjectKey& object : clean) {
+      clean_.erase_object(object);
     }
     std::vector<ObjectKey> scored;
     for (const auto& [object, index] : scored_) {
@@ -657,15 +673,16 @@ void Tables::kill_scope(ScopeLevel level, const ObjectKey& scope, const VersionV
     for (const ObjectKey& object : scored) {
       drop_scores(object);
     }
-    for (const ObjectKey& object : covered) {
+    std::erase_if(residents_, [&](const auto& known) { return marker.covers(known.first); });
+    collect(live_, dirty);
+    if (frozen_) {
+      collect(frozen_->cells, dirty);
+    }
+    for (const ObjectKey& object : dirty) {
       kill_in_memory(object, context);
       rebase(object, Below::unknown);
     }
-    for (auto& [object, resident] : residents_) {
-      if (marker.covers(object)) {
-        resident.below.reset();
-      }
-    }
+    keys_were_killed(marker, everything);
   }
   const auto same = std::ranges::find_if(
       markers_, [&](const Marker& m) { return m.level == level && m.scope == scope; });
@@ -703,6 +720,7 @@ void Tables::kill_in_memory(const ObjectKey& object, const VersionVector& contex
 // ---------------------------------------------------------------- checkpoints
 
 std::shared_ptr<const FrozenTables> Tables::freeze(std::uint64_t position) {
+  freeze_key_counts();
   frozen_ = std::make_shared<FrozenTables>();
   frozen_->position = position;
   frozen_->cells = std::exchange(live_, Layer(true));
@@ -736,6 +754,7 @@ void Tables::checkpoint_done(bool ingested) {
     for (const Marker& marker : frozen->markers) {
       markers_.push_back(marker);
     }
+    unfreeze_key_counts(frozen->cells);
   }
 }
 

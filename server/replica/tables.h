@@ -58,6 +58,20 @@ class Layer {
     Cells cells;
     Counts change;         // of the dirty layers: sum over the items whose change is known
     std::size_t open = 0;  // items whose change is not known
+    // Whether the object exists below this layer, and with it. As with a cell's `was`, the former
+    // never changes while the object is in the layer, except by a kill of a whole database.
+    Presence existed = Presence::unknown;
+    Presence exists = Presence::unknown;
+    std::uint32_t shown = 0;      // its cells that show something, attributes apart
+    bool waits_for_look = false;  // it is in KeyChange::open
+  };
+  using Objects = std::unordered_map<ObjectKey, Object, ObjectKeyHash>;
+  // What a dirty layer does to the number of keys in one database.
+  struct KeyChange {
+    std::int64_t sum = 0;                    // over the objects of which both are known
+    std::vector<Objects::value_type*> open;  // all others, and perhaps some that became known
+    // Everything below was killed while this layer was live: whatever comes, nothing existed below.
+    bool emptied = false;
   };
 
   [[nodiscard]] const LayerCell* find(const CellKey& key) const;
@@ -74,11 +88,17 @@ class Layer {
 
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
   [[nodiscard]] bool empty() const { return objects_.empty(); }
-  using Objects = std::unordered_map<ObjectKey, Object, ObjectKeyHash>;
   [[nodiscard]] const Objects& objects() const { return objects_; }
   [[nodiscard]] Objects& objects() { return objects_; }
   // Of an ordered layer. Also of the frozen one only the strand visits it, and so sorts it.
   [[nodiscard]] PlaceIndex& places() { return places_; }
+  // By database; of the dirty layers.
+  [[nodiscard]] std::map<std::uint8_t, KeyChange>& keys() { return keys_; }
+  [[nodiscard]] const std::map<std::uint8_t, KeyChange>& keys() const { return keys_; }
+  [[nodiscard]] Objects::value_type* entry(const ObjectKey& key);
+  void note_existence(Objects::value_type& entry, Presence existed, Presence exists);
+  // Cells have changed in number or presence; what exists is open again unless one shows something.
+  void recount_shown(Objects::value_type& entry);
 
  private:
   Object& enter(const ObjectKey& key);
@@ -86,6 +106,7 @@ class Layer {
 
   Objects objects_;
   PlaceIndex places_;
+  std::map<std::uint8_t, KeyChange> keys_;
   bool ordered_;
   std::size_t bytes_ = 0;
 };
@@ -139,6 +160,13 @@ class Tables {
   // changes it puts everything back.
   [[nodiscard]] StoreResult<ScoreIndex*> scores(const ObjectKey& object);
   [[nodiscard]] bool has_scores(const ObjectKey& object) const { return scored_.contains(object); }
+
+  // How many keys a database has, expired ones that nobody has killed yet included: counted by the
+  // checkpoint job at W, and kept up since. Looks at every dirty object once of which it is not
+  // known whether it existed or exists.
+  [[nodiscard]] StoreResult<std::int64_t> key_count(std::uint8_t db);
+  // Something is there apart from attributes. Loads nothing.
+  [[nodiscard]] StoreResult<bool> exists(const ObjectKey& object);
 
   // -- changing --
   void assign(const CellKey& key, Sibling sibling, const VersionVector& context);
@@ -242,6 +270,30 @@ class Tables {
   // Drops those not used for longest until all of them together have no more bytes than this.
   void shrink_scores(std::size_t goal);
 
+  // -- counting keys (tables_key_count.cc) --
+  void hide(const CellKey& key, const LayerCell* live);  // around every change of the live layer
+  void show(const CellKey& key, const LayerCell& live, bool changed);
+  [[nodiscard]] Presence existed_below(const ObjectKey& object) const;  // as far as memory tells
+  void keys_were_killed(const Marker& marker, bool everything);
+  void freeze_key_counts();
+  void unfreeze_key_counts(Layer& frozen);
+  void reopen(Layer::Objects::value_type& entry);
+  StoreResult<void> know_keys_below(std::uint8_t db);
+  StoreResult<void> know_live_keys(std::uint8_t db);
+  StoreResult<std::int64_t> frozen_key_change(const Cut& cut, std::uint8_t db, bool emptied);
+  StoreResult<std::int64_t> walk_keys_below(std::uint8_t db);
+  [[nodiscard]] static std::vector<Layer::Objects::value_type*> in_place_order(
+      const std::vector<Layer::Objects::value_type*>& entries);
+  // Which kills what lies below the live layer has felt. Those of one key come with a dirty cell of
+  // it; those of a whole database do not.
+  enum class Apply : std::uint8_t { no_marker, frozen_markers, wide_markers_too };
+  void apply(const ObjectKey& object, CellDelta& cell, Apply apply) const;
+  StoreResult<bool> stored_shows(const ObjectKey& object, const Layer::Object* over,
+                                 RowIterator& rows, Apply apply) const;
+  StoreResult<bool> frozen_shows(const ObjectKey& object, const Layer::Object& frozen,
+                                 const Cut& cut, RowIterator& rows, Apply apply) const;
+  StoreResult<bool> shows_below(const ObjectKey& object, const Cut& cut, RowIterator& rows) const;
+
   const Store& store_;
   const OriginTable& origins_;
   Limits limits_;
@@ -254,6 +306,7 @@ class Tables {
   std::size_t scored_bytes_ = 0;
   std::uint64_t scored_uses_ = 0;
   std::vector<Marker> markers_;
+  std::map<std::uint8_t, std::int64_t> keys_below_;  // of everything below the live layer, if known
   CellValue scratch_;
 };
 

@@ -28,8 +28,19 @@ const CellValue& Transaction::read(const CellKey& key) {
       return cell->second;
     }
   }
-  const auto killed = killed_.find(key.object);
-  return killed == killed_.end() ? below(key) : under_kill(key, killed->second);
+  const VersionVector* killed = this->killed(key.object);
+  return killed == nullptr ? below(key) : under_kill(key, *killed);
+}
+
+const VersionVector* Transaction::killed(const ObjectKey& object) const {
+  if (const auto key = killed_.find(object); key != killed_.end()) {
+    return &key->second;
+  }
+  if (const auto database = databases_killed_.find(object.db);
+      database != databases_killed_.end()) {
+    return &database->second;
+  }
+  return all_killed_ ? &*all_killed_ : nullptr;
 }
 
 const CellValue& Transaction::below(const CellKey& key) {
@@ -64,7 +75,8 @@ void Transaction::for_each(const ObjectKey& object, const CellName& first, CellK
     return;
   }
   const auto overlay = overlay_.find(object);
-  if (overlay == overlay_.end() && !killed_.contains(object)) {
+  const VersionVector* killed = this->killed(object);
+  if (overlay == overlay_.end() && killed == nullptr) {
     if (auto walked = tables_.for_each(object, first, last, visit); !walked) {
       error_ = walked.error();
     }
@@ -73,7 +85,6 @@ void Transaction::for_each(const ObjectKey& object, const CellName& first, CellK
   // Both sides are sorted by name; the overlay's cell stands for the one below it.
   static const std::map<CellName, CellValue> nothing;
   const auto& cells = overlay == overlay_.end() ? nothing : overlay->second.cells;
-  const auto killed = killed_.find(object);
   auto mine = cells.lower_bound(first);
   Tables::Walk walk = Tables::Walk::on;
   CellKind skipped{0};  // cells of this kind are not wanted any more
@@ -111,11 +122,11 @@ void Transaction::for_each(const ObjectKey& object, const CellName& first, CellK
         if (mine != cells.end() && mine->first == name) {
           return Tables::Walk::on;  // shown in its turn
         }
-        if (killed == killed_.end()) {
+        if (killed == nullptr) {
           return show(name, value);
         }
         CellValue left = value;
-        kill_value(left, killed->second);
+        kill_value(left, *killed);
         return show(name, left);
       });
   if (!below) {
@@ -155,7 +166,7 @@ std::vector<ObjectKey> Transaction::touched(std::uint8_t db) const {
 
 Counts Transaction::counts(const ObjectKey& object) {
   Counts counts;
-  if (!error_ && !killed_.contains(object)) {
+  if (!error_ && killed(object) == nullptr) {
     if (const auto known = tables_.counts(object)) {
       counts = *known;
     } else {
@@ -300,6 +311,28 @@ void Transaction::kill(const ObjectKey& object) {
     reset({object, name});
   }
   overlay_[object].change = {};  // nothing of it is left
+}
+
+void Transaction::kill_all(ScopeLevel level, std::uint8_t db) {
+  emit({{db, {}}, {}}, Kill{level});
+  const auto covers = [&](const ObjectKey& object) {
+    return level == ScopeLevel::group || object.db == db;
+  };
+  std::erase_if(killed_, [&](const auto& killed) { return covers(killed.first); });
+  if (level == ScopeLevel::group) {
+    databases_killed_.clear();
+    all_killed_ = context_;
+  } else {
+    databases_killed_[db] = context_;
+  }
+  for (auto& [object, overlay] : overlay_) {
+    if (covers(object)) {
+      for (auto& [name, value] : overlay.cells) {
+        kill_value(value, context_);
+      }
+      overlay.change = {};
+    }
+  }
 }
 
 }  // namespace starling::replica

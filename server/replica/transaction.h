@@ -67,6 +67,9 @@ class Transaction {
   void reset(const CellKey& key);
   // Kills every dotted cell of the object and resets its totals.
   void kill(const ObjectKey& object);
+  // Kills every dotted cell of a database, or of all of them (db is ignored then). Totals in it
+  // must have been reset before: kill_database (keyspace.h) does both.
+  void kill_all(ScopeLevel level, std::uint8_t db);
 
   // -- for views of the whole database (keyspace.h) --
   [[nodiscard]] Tables& tables() { return tables_; }
@@ -75,6 +78,10 @@ class Transaction {
   [[nodiscard]] std::vector<ObjectKey> touched(std::uint8_t db) const;
   [[nodiscard]] bool has_touched(const ObjectKey& object) const {
     return overlay_.contains(object) || killed_.contains(object);
+  }
+  // It has killed everything in the database: only what it touched since can be there.
+  [[nodiscard]] bool emptied(std::uint8_t db) const {
+    return all_killed_.has_value() || databases_killed_.contains(db);
   }
   void fail(StoreError error) { error_ = std::move(error); }
 
@@ -86,6 +93,7 @@ class Transaction {
  private:
   // What this op had seen: V before the entry, and the ops before it in the entry (R1.3).
   Dot next_dot();
+  [[nodiscard]] const VersionVector* killed(const ObjectKey& object) const;
   const CellValue& under_kill(const CellKey& key, const VersionVector& killed);
   const CellValue& below(const CellKey& key);
   ScoreIndex own_scores(const ObjectKey& object);
@@ -107,7 +115,10 @@ class Transaction {
     Counts change;  // to the counts of the tables; to nothing, once the object was killed
   };
   std::unordered_map<ObjectKey, Object, ObjectKeyHash> overlay_;
+  // What this entry has killed; a later context covers an earlier one.
   std::unordered_map<ObjectKey, VersionVector, ObjectKeyHash> killed_;
+  std::map<std::uint8_t, VersionVector> databases_killed_;
+  std::optional<VersionVector> all_killed_;
 };
 
 }  // namespace starling::replica

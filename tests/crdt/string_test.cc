@@ -34,7 +34,7 @@ TEST_CASE("floats are printed as Redis prints them") {
   CHECK(format_real(*parse_decimal("0.1") + *parse_decimal("0.2")) == "0.3");
   CHECK(format_real(*parse_decimal("3.0e3")) == "3000");
   CHECK(format_real(1e308).size() == 309);
-  CHECK(format_real(*parse_decimal("12345.1")) == "12345.1");
+  CHECK(format_real(*parse_decimal("12345.1")) == "12345.09999999999999964");  // as redis 7.0.15
   CHECK(format_real(1e-300) == "0");
   CHECK(format_real(*parse_decimal("1.5e-9")) == "0.0000000015");
 }

@@ -380,35 +380,38 @@ void keys(Call& call) {
   }
 }
 
-void dbsize(Call& call) {
-  std::int64_t count = 0;
-  for_each_key(call, call.db, [&](const std::string&) { ++count; });
-  call.reply.integer(count);
+void dbsize(Call& call) { call.reply.integer(replica::key_count(*call.tx, call.db)); }
+
+void randomkey(Call& call) {
+  const auto key = replica::random_key(*call.tx, call.db,
+                                       [&] { return call.server.backend().random(); });
+  key ? call.reply.bulk(key->key) : call.reply.nil();
 }
 
 // ---------------------------------------------------------------- flushing
 
-// A kill of everything seen, as one entry: what others write meanwhile stays (semantics.md).
-void flush(Call& call, std::uint8_t first, std::uint8_t last) {
-  if (call.size() > 2 || (call.size() == 2 && !is_word(call[1], "SYNC") &&
-                          !is_word(call[1], "ASYNC"))) {
-    call.syntax_error();
-    return;
+// SYNC and ASYNC are the same here: a flush is one kill, swept by the next checkpoint.
+bool flush_option(const Call& call) {
+  if (call.size() == 1 || (call.size() == 2 && (is_word(call[1], "SYNC") ||
+                                                is_word(call[1], "ASYNC")))) {
+    return true;
   }
-  for (unsigned db = first; db <= last; ++db) {
-    std::vector<std::string> names;
-    for_each_key(call, static_cast<std::uint8_t>(db),
-                 [&](std::string key) { names.push_back(std::move(key)); });
-    for (std::string& name : names) {
-      Object(*call.tx, {static_cast<std::uint8_t>(db), std::move(name)}).erase();
-    }
-  }
-  call.reply.ok();
+  call.syntax_error();
+  return false;
 }
 
-void flushdb(Call& call) { flush(call, call.db, call.db); }
+void flushdb(Call& call) {
+  if (flush_option(call)) {
+    replica::kill_database(*call.tx, call.db);
+    call.reply.ok();
+  }
+}
+
 void flushall(Call& call) {
-  flush(call, 0, static_cast<std::uint8_t>(call.server.options().databases - 1));
+  if (flush_option(call)) {
+    replica::kill_group(*call.tx);
+    call.reply.ok();
+  }
 }
 
 // ---------------------------------------------------------------- OBJECT
@@ -513,6 +516,7 @@ constexpr std::array bindings{
     Binding{"scan", scan},
     Binding{"keys", keys},
     Binding{"dbsize", dbsize},
+    Binding{"randomkey", randomkey},
     Binding{"flushdb", flushdb},
     Binding{"flushall", flushall},
     Binding{"object|encoding", object_encoding},

@@ -6,7 +6,10 @@
 #include <set>
 
 #include "crdt/deadline.h"
+#include "server/replica/counts.h"
 #include "server/replica/object.h"
+#include "server/replica/object_walk.h"
+#include "server/replica/shown.h"
 #include "tests/server/replica/test_group.h"
 
 namespace starling::test {
@@ -17,6 +20,58 @@ using replica::ListedKey;
 using replica::Object;
 using replica::Transaction;
 using Keys = std::map<std::string, ObjectType>;
+
+bool there(Transaction& transaction, const ObjectKey& key) {
+  replica::ExistsFinder finder;
+  transaction.for_each(
+      key, CellName::first_at(CellKind{0}), CellKind{0xFF},
+      [&](const CellName& name, const CellValue& value) { return finder.see(name, value); });
+  REQUIRE_FALSE(transaction.error());
+  return finder.exists();
+}
+
+std::int64_t counted(TestGroup& group, std::uint8_t db = 0) {
+  std::int64_t count = 0;
+  group.work([&](Transaction& transaction) { count = key_count(transaction, db); });
+  return count;
+}
+
+// What is stored, looked at key by key, and what the derived rows say.
+std::map<std::uint8_t, std::int64_t> stored_keys(Store& store) {
+  const auto cut = store.cut();
+  OriginTable origins;
+  if (const auto bytes = *cut->get(replica::checkpoint_key())) {
+    const auto row = replica::CheckpointRow::decode(*bytes);
+    REQUIRE(row);
+    for (const Origin& origin : row->origins) {
+      origins.intern(origin);
+    }
+  }
+  std::set<ObjectKey> objects;
+  const auto rows = cut->scan({}, meta_prefix);
+  for (; rows->valid(); rows->next()) {
+    const CellKey key = *decode_cell_key(rows->key());
+    if (replica::is_value(key.cell.kind()) &&
+        is_present(*decode_stored(key.cell.kind(), rows->value(), origins))) {
+      objects.insert(key.object);
+    }
+  }
+  std::map<std::uint8_t, std::int64_t> counts;
+  for (const ObjectKey& object : objects) {
+    ++counts[object.db];
+  }
+  return counts;
+}
+std::map<std::uint8_t, std::int64_t> key_count_rows(Store& store) {
+  std::map<std::uint8_t, std::int64_t> counts;
+  const auto cut = store.cut();
+  const auto rows = cut->scan(replica::key_counts_begin(), replica::key_counts_end());
+  for (; rows->valid(); rows->next()) {
+    counts[static_cast<std::uint8_t>(rows->key().back())] =
+        replica::decode_key_count(std::string(rows->value()));
+  }
+  return counts;
+}
 
 // Objects of more than 4 rows are never loaded whole, so every path is met with a few cells.
 Group::Limits small_objects(std::uint64_t memory_bytes = 1u << 30) {
@@ -174,6 +229,243 @@ TEST_CASE("a small database among many keys of another is passed in bounded page
   });
 }
 
+TEST_CASE("keys are counted wherever they lie, and without a walk where possible") {
+  TestGroup a(1, small_objects());
+  for (const std::string& name : names(0, 40)) {
+    a.run(set(name, "v"));
+  }
+  a.run(set("e0", "again"));
+  a.run(set_add("s", names(0, 100)));
+  CHECK(counted(a) == 41);
+  a.freeze();
+  a.run(hash_incr("h", "f"));
+  a.run(del("e1"));
+  CHECK(counted(a) == 41);
+  a.write();
+  CHECK(counted(a) == 41);
+  a.told();
+  CHECK(counted(a) == 41);
+  a.checkpoint();
+  a.restart();
+  a.store().reads = 0;
+  CHECK(counted(a) == 41);
+  a.run(del("s"));  // cold: under a marker
+  a.run(set("e2", "v"));
+  a.run(set("new", "v"));
+  CHECK(counted(a) == 41);
+  CHECK(a.store().reads < 40);
+  a.failed_checkpoint();
+  CHECK(counted(a) == 41);
+  a.checkpoint();
+  CHECK(counted(a) == 41);
+  CHECK(key_count_rows(a.store()) == stored_keys(a.store()));
+  CHECK(counted(a, 1) == 0);
+}
+
+TEST_CASE("a deadline is no key; an expired key is one until it is killed") {
+  TestGroup a(1);
+  const auto now = static_cast<std::int64_t>(a.now_ms);
+  a.work([&](Transaction& transaction) {
+    put(transaction, "gone", "v", now);
+    CHECK(key_count(transaction, 0) == 1);
+    Object(transaction, {0, "nothing"}).expire_at(now + 1000);
+    CHECK(key_count(transaction, 0) == 1);
+  });
+  CHECK(counted(a) == 1);
+  a.checkpoint();
+  CHECK(counted(a) == 1);
+  CHECK(scanned(a).empty());
+  a.work([&](Transaction& transaction) { Object(transaction, {0, "gone"}).erase(); });
+  CHECK(counted(a) == 0);
+}
+
+TEST_CASE("entries of others over cold keys are counted") {
+  TestGroup a(1);
+  TestGroup b(2);
+  a.run(set("old", "v"));
+  b.pull_from(a);
+  b.checkpoint();
+  b.restart();
+  a.run(set("old", "w"));
+  a.run(set("new", "v"));
+  b.pull_from(a);
+  CHECK(counted(b) == 2);
+  a.run(del("old"));
+  b.pull_from(a);
+  CHECK(counted(b) == 1);
+  b.checkpoint();
+  CHECK(counted(b) == 1);
+  CHECK(key_count_rows(b.store()) == stored_keys(b.store()));
+}
+
+TEST_CASE("a random key is any key that is seen, each as likely as the others") {
+  TestGroup a(1);
+  const auto now = static_cast<std::int64_t>(a.now_ms);
+  a.work([&](Transaction& transaction) {
+    for (const std::string& name : names(0, 100)) {
+      put(transaction, name, "v");
+    }
+    put(transaction, "gone", "v", now);
+    put(transaction, "elsewhere", "v", std::nullopt, 1);
+  });
+  std::mt19937_64 random(1);
+  const auto bits = [&] { return random(); };
+  for (int cold = 0; cold < 2; ++cold) {
+    std::map<std::string, int> met;
+    constexpr int rounds = 20'000;
+    a.work([&](Transaction& transaction) {
+      for (int i = 0; i < rounds; ++i) {
+        ++met[random_key(transaction, 0, bits)->key];
+      }
+      CHECK(random_key(transaction, 1, bits)->key == "elsewhere");
+      const auto fresh = static_cast<std::uint8_t>(2 + cold);
+      CHECK_FALSE(random_key(transaction, fresh, bits));
+      put(transaction, "mine", "v", std::nullopt, fresh);
+      CHECK(random_key(transaction, fresh, bits)->key == "mine");
+    });
+    CHECK(met.size() == 100);
+    double squares = 0;  // chi-square with 99 degrees of freedom: beyond 160 once in 10,000
+    for (const auto& [key, times] : met) {
+      const double off = times - rounds / 100.0;
+      squares += off * off / (rounds / 100.0);
+    }
+    CHECK(squares < 160);
+    a.checkpoint();
+    a.restart();
+  }
+}
+
+void bump(Transaction& transaction, const std::string& key) {
+  Object object(transaction, {0, key});
+  object.create(ObjectType::string);
+  transaction.increment(object.cell(CellKind::string_totals), Total::of(1));
+}
+
+TEST_CASE("a flush takes away what it sees, hot or cold, and nothing of other databases") {
+  TestGroup a(1, small_objects());
+  for (const bool cold : {false, true}) {
+    a.work([&](Transaction& transaction) {
+      for (const std::string& name : names(0, 20)) {
+        put(transaction, name, "v");
+      }
+      bump(transaction, "sum");
+      put(transaction, "elsewhere", "v", std::nullopt, 1);
+    });
+    a.run(set_add("s", names(0, 100)));
+    a.run(hash_incr("h", "f"));
+    if (cold) {
+      a.checkpoint();
+      a.restart();
+    }
+    a.work([&](Transaction& transaction) { replica::kill_database(transaction, 0); });
+    CHECK(counted(a) == 0);
+    CHECK(scanned(a).empty());
+    CHECK(counted(a, 1) == 1);
+    CHECK(a.number(exists("s")) == 0);
+    CHECK(std::holds_alternative<Nil>(a.run(get("sum"))));
+    a.work([&](Transaction& transaction) { bump(transaction, "sum"); });
+    CHECK(a.text(get("sum")) == "1");
+    CHECK(counted(a) == 1);
+    a.checkpoint();
+    CHECK(a->tables().markers().empty());
+    CHECK(counted(a) == 1);
+    CHECK(key_count_rows(a.store()) == stored_keys(a.store()));
+    a.work([&](Transaction& transaction) { replica::kill_group(transaction); });
+    CHECK(counted(a) == 0);
+    CHECK(counted(a, 1) == 0);
+    a.restart();
+    CHECK(counted(a, 1) == 0);
+    CHECK(scanned(a, 3, 1).empty());
+  }
+}
+
+TEST_CASE("later commands of the transaction that flushed find nothing, and may begin anew") {
+  TestGroup a(1, small_objects());
+  a.work([&](Transaction& transaction) {
+    put(transaction, "x", "old");
+    bump(transaction, "sum");
+  });
+  a.run(set_add("s", names(0, 100)));
+  a.checkpoint();
+  a.work([&](Transaction& transaction) {
+    put(transaction, "y", "mine");
+    bump(transaction, "sum");
+    CHECK(key_count(transaction, 0) == 4);
+    replica::kill_database(transaction, 0);
+    CHECK(key_count(transaction, 0) == 0);
+    CHECK(scanned(transaction, 0, 10).empty());
+    for (const char* key : {"x", "y", "sum", "s"}) {
+      CHECK_FALSE(Object(transaction, {0, key}).exists());
+    }
+    put(transaction, "x", "new");
+    bump(transaction, "sum");
+    Object set(transaction, {0, "s"});
+    set.create(ObjectType::set);
+    transaction.assign(set.cell(CellKind::set_element, "e1"), "");
+    CHECK(set.size(ObjectType::set) == 1);
+    CHECK(key_count(transaction, 0) == 3);
+    CHECK(scanned(transaction, 0, 10).size() == 3);
+  });
+  CHECK(counted(a) == 3);
+  CHECK(a.text(get("x")) == "new");
+  CHECK(a.text(get("sum")) == "1");
+  CHECK(a.list(set_members("s")) == List{"e1"});
+}
+
+TEST_CASE("a flush spares what it has not seen, and every node counts what is left") {
+  TestGroup a(1, small_objects());
+  TestGroup b(2, small_objects());
+  a.work([&](Transaction& transaction) {
+    put(transaction, "x", "v");
+    bump(transaction, "sum");
+  });
+  b.pull_from(a);
+  b.work([&](Transaction& transaction) {
+    put(transaction, "y", "v");
+    bump(transaction, "sum");
+  });
+  b.checkpoint();
+  b.restart();
+  a.work([&](Transaction& transaction) { replica::kill_database(transaction, 0); });
+  b.pull_from(a);
+  CHECK(counted(b) == 2);
+  CHECK(b.text(get("sum")) == "1");
+  b.freeze();
+  CHECK(counted(b) == 2);
+  b.write();
+  b.told();
+  CHECK(counted(b) == 2);
+  CHECK(key_count_rows(b.store()) == stored_keys(b.store()));
+  a.pull_from(b);
+  CHECK(counted(a) == 2);
+  CHECK(scanned(a).size() == 2);
+}
+
+TEST_CASE("totals can be reset in parts before a flush that would be too large") {
+  TestGroup a(1);
+  a.work([&](Transaction& transaction) {
+    for (const std::string& name : names(0, 50)) {
+      bump(transaction, name);
+    }
+  });
+  a.checkpoint();
+  std::uint64_t cursor = 0;
+  int parts = 0;
+  do {
+    a.work([&](Transaction& transaction) {
+      cursor = replica::reset_totals(transaction, 0, cursor, 500);
+      CHECK(transaction.op_count() < 20);
+    });
+    ++parts;
+  } while (cursor != 0);
+  CHECK(parts > 3);
+  a.work([&](Transaction& transaction) {
+    replica::kill_database(transaction, 0);
+    CHECK(transaction.op_count() == 1);
+  });
+  CHECK(counted(a) == 0);
+}
+
 // Two groups and all that can happen to keys; then every key is looked at.
 class KeyHistory {
  public:
@@ -209,7 +501,13 @@ class KeyHistory {
         default:
           at.work([&](Transaction& transaction) {
             for (int n = 1 + below(4); n > 0; --n) {
-              change(transaction);
+              if (below(60) == 0) {
+                replica::kill_database(transaction, any_db());
+              } else if (below(120) == 0) {
+                replica::kill_group(transaction);
+              } else {
+                change(transaction);
+              }
             }
             if (below(8) == 0) {
               check(transaction);
@@ -226,6 +524,7 @@ class KeyHistory {
       }
       at.work([&](Transaction& transaction) { check(transaction); });
       at.checkpoint();
+      check_rows(at);
       at.work([&](Transaction& transaction) { check(transaction); });
       at.restart();
       at.work([&](Transaction& transaction) { check(transaction); });
@@ -310,10 +609,16 @@ class KeyHistory {
     } else if (at.writing()) {
       at.store().fail_checkpoints = below(4) == 0;
       at.write();
-      at.store().fail_checkpoints = false;
+      if (!std::exchange(at.store().fail_checkpoints, false)) {
+        check_rows(at);
+      }
     } else {
       at.freeze();
     }
+  }
+
+  static void check_rows(TestGroup& at) {
+    REQUIRE(key_count_rows(at.store()) == stored_keys(at.store()));
   }
 
   // In either order: each of the two may load what the other then finds.
@@ -329,6 +634,19 @@ class KeyHistory {
     const Keys there = looked(transaction, db);
     REQUIRE(keys == there);
     REQUIRE((!look_first || looked_first == there));
+    std::int64_t counted_first = 0;
+    const bool count_first = below(2) == 0;
+    if (count_first) {
+      counted_first = key_count(transaction, db);
+    }
+    std::int64_t each = 0;
+    for (int i = 0; i < key_names; ++i) {
+      each += test::there(transaction, {db, "k" + std::to_string(i)}) ? 1 : 0;
+    }
+    REQUIRE((!count_first || counted_first == each));
+    REQUIRE(key_count(transaction, db) == each);
+    const auto any = random_key(transaction, db, [&] { return random_(); });
+    REQUIRE(any.has_value() == !there.empty());
   }
 
   static Keys looked(Transaction& transaction, std::uint8_t db) {

@@ -1,0 +1,474 @@
+// How many keys a database has, without walking them (R4.1): a row at W, and the difference that
+// each dirty layer makes.
+//
+// For every dirty object two facts are kept: whether it existed below its layer, and whether it
+// exists with it. Most writes know both for nothing; what they do not know is found out when
+// somebody asks, once. A kill of a whole database is the exception, because it changes what lies
+// below without touching it: if it covers everything that was ever applied here, nothing is left
+// below (its entry resets all totals by name, R3.6); otherwise what is left is counted by a walk,
+// if somebody asks before the next checkpoint has swept it.
+#include <algorithm>
+#include <utility>
+
+#include "server/replica/checkpoint.h"
+#include "server/replica/shown.h"
+#include "server/replica/tables.h"
+
+namespace starling::replica {
+namespace {
+
+constexpr std::uint16_t group = 0;
+
+std::int64_t difference(const Layer::Object& object) {
+  if (object.existed == Presence::unknown || object.exists == Presence::unknown) {
+    return 0;
+  }
+  return (object.exists == Presence::present ? 1 : 0) -
+         (object.existed == Presence::present ? 1 : 0);
+}
+
+bool is_open(const Layer::Object& object) {
+  return object.existed == Presence::unknown || object.exists == Presence::unknown;
+}
+
+bool shows(const CellName& name, const LayerCell& cell) {
+  return is_value(name.kind()) && presence_of(cell) == Presence::present;
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------- Layer
+
+Layer::Objects::value_type* Layer::entry(const ObjectKey& key) {
+  const auto it = objects_.find(key);
+  return it == objects_.end() ? nullptr : &*it;
+}
+
+void Layer::note_existence(Objects::value_type& entry, Presence existed, Presence exists) {
+  Object& object = entry.second;
+  KeyChange& keys = keys_[entry.first.db];
+  keys.sum -= difference(object);
+  object.existed = existed;
+  object.exists = exists;
+  keys.sum += difference(object);
+  if (is_open(object) && !object.waits_for_look) {
+    object.waits_for_look = true;
+    keys.open.push_back(&entry);
+  }
+}
+
+void Layer::recount_shown(Objects::value_type& entry) {
+  Object& object = entry.second;
+  object.shown = 0;
+  for (const auto& [name, cell] : object.cells) {
+    object.shown += shows(name, cell) ? 1 : 0;
+  }
+  note_existence(entry, object.existed, object.shown > 0 ? Presence::present : Presence::unknown);
+}
+
+// ---------------------------------------------------------------- around changes
+
+void Tables::hide(const CellKey& key, const LayerCell* live) {
+  if (live != nullptr && shows(key.cell, *live)) {
+    --live_.object(key.object)->shown;
+  }
+}
+
+void Tables::show(const CellKey& key, const LayerCell& live, bool changed) {
+  Layer::Objects::value_type& entry = *live_.entry(key.object);
+  Layer::Object& object = entry.second;
+  object.shown += shows(key.cell, live) ? 1 : 0;
+  if (object.shown > 0) {
+    if (object.exists != Presence::present || is_open(object)) {
+      live_.note_existence(entry, object.existed, Presence::present);
+    }
+  } else if (changed && is_value(key.cell.kind())) {
+    live_.note_existence(entry, object.existed, Presence::unknown);
+  }
+}
+
+Presence Tables::existed_below(const ObjectKey& object) const {
+  const auto keys = live_.keys().find(object.db);
+  if (keys != live_.keys().end() && keys->second.emptied) {
+    return Presence::absent;
+  }
+  if (const Layer::Object* frozen = frozen_ ? frozen_->cells.object(object) : nullptr) {
+    return frozen->exists;
+  }
+  // The first cell of a clean object nearly always shows something.
+  constexpr int patience = 16;
+  int seen = 0;
+  if (const Layer::Object* clean = clean_.object(object)) {
+    for (const auto& [name, cell] : clean->cells) {
+      if (shows(name, cell)) {
+        return Presence::present;
+      }
+      if (++seen == patience) {
+        return Presence::unknown;
+      }
+    }
+  }
+  const auto resident = residents_.find(object);
+  if (resident == residents_.end()) {
+    return Presence::unknown;
+  }
+  if (resident->second.complete) {
+    return Presence::absent;
+  }
+  return resident->second.below && !resident->second.below->zero() ? Presence::present
+                                                                   : Presence::unknown;
+}
+
+void Tables::keys_were_killed(const Marker& marker, bool everything) {
+  for (unsigned db = 0; db < 256; ++db) {
+    const ObjectKey any{static_cast<std::uint8_t>(db), {}};
+    if (!marker.covers(any)) {
+      continue;
+    }
+    Layer::KeyChange& keys = live_.keys()[any.db];
+    keys.emptied = keys.emptied || everything;
+    if (keys.emptied) {
+      keys_below_[any.db] = 0;
+    } else {
+      keys_below_.erase(any.db);
+    }
+  }
+  for (auto& [object, dirty] : live_.objects()) {
+    if (marker.covers(object)) {
+      dirty.existed = live_.keys()[object.db].emptied ? Presence::absent : Presence::unknown;
+    }
+  }
+  for (auto& [db, keys] : live_.keys()) {
+    if (marker.covers({db, {}})) {
+      keys.sum = 0;
+      keys.open.clear();
+    }
+  }
+  for (auto& entry : live_.objects()) {
+    if (marker.covers(entry.first)) {
+      reopen(entry);
+    }
+  }
+}
+
+// Counted from nothing.
+void Tables::reopen(Layer::Objects::value_type& entry) {
+  entry.second.exists = Presence::unknown;
+  entry.second.waits_for_look = false;
+  live_.recount_shown(entry);
+}
+
+// ---------------------------------------------------------------- checkpoints
+
+void Tables::freeze_key_counts() {
+  for (auto it = keys_below_.begin(); it != keys_below_.end();) {
+    const auto found = live_.keys().find(it->first);
+    if (found == live_.keys().end()) {
+      ++it;
+      continue;
+    }
+    const Layer::KeyChange& keys = found->second;
+    const bool known =
+        std::ranges::none_of(keys.open, [](const auto* entry) { return is_open(entry->second); });
+    it->second += keys.sum;
+    it = known ? std::next(it) : keys_below_.erase(it);
+  }
+}
+
+// The frozen layer has gone back into the live one, its markers too.
+void Tables::unfreeze_key_counts(Layer& frozen) {
+  keys_below_.clear();
+  for (const auto& [db, keys] : frozen.keys()) {
+    if (keys.emptied) {
+      live_.keys()[db].emptied = true;
+    }
+  }
+  for (auto& [db, keys] : live_.keys()) {
+    keys.sum = 0;
+    keys.open.clear();
+    if (keys.emptied) {
+      keys_below_[db] = 0;
+    }
+  }
+  for (auto& entry : live_.objects()) {
+    if (live_.keys()[entry.first.db].emptied) {
+      entry.second.existed = Presence::absent;
+    } else if (frozen.object(entry.first) != nullptr) {
+      entry.second.existed = Presence::unknown;
+    }
+    reopen(entry);
+  }
+}
+
+// ---------------------------------------------------------------- asking
+
+StoreResult<bool> Tables::exists(const ObjectKey& object) {
+  ExistsFinder finder;
+  const auto walked = merge_layers(
+      object, CellName::first_at(CellKind{0}), CellKind{0xFF},
+      [&](const CellName& name, const CellValue& value) { return finder.see(name, value); });
+  return walked ? StoreResult<bool>(finder.exists()) : std::unexpected(walked.error());
+}
+
+StoreResult<std::int64_t> Tables::key_count(std::uint8_t db) {
+  if (auto known = know_keys_below(db); !known) {
+    return std::unexpected(known.error());
+  }
+  if (auto known = know_live_keys(db); !known) {
+    return std::unexpected(known.error());
+  }
+  return keys_below_.at(db) + live_.keys()[db].sum;
+}
+
+StoreResult<void> Tables::know_keys_below(std::uint8_t db) {
+  if (keys_below_.contains(db)) {
+    return {};
+  }
+  const auto cut = store_.cut();
+  const auto version = cut->get(derived_version_key());
+  const auto row = cut->get(key_count_key(db));
+  for (const auto* read : {&version, &row}) {
+    if (!*read) {
+      return std::unexpected(read->error());
+    }
+  }
+  // It may be ingested although nobody has told us yet: then the row has it all.
+  const bool in_row = frozen_ != nullptr && cut->position() == frozen_->position;
+  const auto wide = [&](const Marker& marker) {
+    return marker.level != ScopeLevel::key && marker.covers({db, {}});
+  };
+  const bool emptied = frozen_ != nullptr && !in_row && frozen_->cells.keys()[db].emptied;
+  const bool killed =
+      std::ranges::any_of(markers_, wide) ||
+      (frozen_ != nullptr && !in_row && !emptied && std::ranges::any_of(frozen_->markers, wide));
+  StoreResult<std::int64_t> count = emptied ? 0 : decode_key_count(*row);
+  if (killed || (!emptied && *version != derived_version)) {
+    count = walk_keys_below(db);
+  } else if (frozen_ != nullptr && !in_row) {
+    const auto change = frozen_key_change(*cut, db, emptied);
+    count = change ? *count + *change : change;
+  }
+  if (!count) {
+    return std::unexpected(count.error());
+  }
+  keys_below_[db] = *count;
+  return {};
+}
+
+// Nothing is noted in the frozen layer: the job reads it at the same time.
+StoreResult<std::int64_t> Tables::frozen_key_change(const Cut& cut, std::uint8_t db, bool emptied) {
+  const Layer::KeyChange& keys = frozen_->cells.keys()[db];
+  std::int64_t change = keys.sum;
+  const auto rows = cut.scan(encode_place(group, 0), meta_prefix);
+  for (const auto* entry : in_place_order(keys.open)) {
+    const auto& [object, dirty] = *entry;
+    if (!is_open(dirty)) {
+      continue;
+    }
+    bool existed = dirty.existed == Presence::present;
+    bool exists = dirty.exists == Presence::present;
+    if (dirty.exists == Presence::unknown) {
+      const auto looked = frozen_shows(object, dirty, cut, *rows, Apply::frozen_markers);
+      if (!looked) {
+        return std::unexpected(looked.error());
+      }
+      exists = *looked;
+    }
+    if (dirty.existed == Presence::unknown && !emptied) {
+      const auto again = cut.scan(encode_object_prefix(group, object), meta_prefix);
+      const auto looked = stored_shows(object, nullptr, *again, Apply::no_marker);
+      if (!looked) {
+        return std::unexpected(looked.error());
+      }
+      existed = *looked;
+    }
+    change += (exists ? 1 : 0) - (existed ? 1 : 0);
+  }
+  return change;
+}
+
+StoreResult<void> Tables::know_live_keys(std::uint8_t db) {
+  Layer::KeyChange& keys = live_.keys()[db];
+  if (keys.open.empty()) {
+    return {};
+  }
+  const bool nothing_below = keys_below_.at(db) == 0;
+  const auto cut = store_.cut();
+  const auto rows = cut->scan(encode_place(group, 0), meta_prefix);
+  for (auto* entry : in_place_order(keys.open)) {
+    Layer::Object& dirty = entry->second;
+    Presence existed = dirty.existed;
+    Presence exists = dirty.exists;
+    if (existed == Presence::unknown && !nothing_below) {
+      const auto looked = shows_below(entry->first, *cut, *rows);
+      if (!looked) {
+        return std::unexpected(looked.error());
+      }
+      existed = presence(*looked);
+    } else if (existed == Presence::unknown) {
+      existed = Presence::absent;
+    }
+    if (exists == Presence::unknown) {
+      const auto looked = this->exists(entry->first);
+      if (!looked) {
+        return std::unexpected(looked.error());
+      }
+      exists = presence(*looked);
+    }
+    live_.note_existence(*entry, existed, exists);
+  }
+  for (auto* entry : keys.open) {
+    entry->second.waits_for_look = false;
+  }
+  keys.open.clear();
+  return {};
+}
+
+// Everything below the live layer, key by key.
+StoreResult<std::int64_t> Tables::walk_keys_below(std::uint8_t db) {
+  std::int64_t count = 0;
+  const auto cut = store_.cut();
+  const auto rows = cut->scan(encode_place(group, 0), meta_prefix);
+  std::vector<Layer::Objects::value_type*> dirty;
+  if (frozen_ != nullptr) {
+    for (auto& entry : frozen_->cells.objects()) {
+      if (entry.first.db == db) {
+        dirty.push_back(&entry);
+      }
+    }
+  }
+  for (const auto* entry : in_place_order(dirty)) {
+    const auto shown =
+        frozen_shows(entry->first, entry->second, *cut, *rows, Apply::wide_markers_too);
+    if (!shown) {
+      return std::unexpected(shown.error());
+    }
+    count += *shown ? 1 : 0;
+  }
+  const auto all = cut->scan(encode_place(group, 0), meta_prefix);
+  while (all->valid()) {
+    const auto key = decode_cell_key(all->key());
+    if (!key) {
+      return std::unexpected(damaged_row());
+    }
+    const ObjectKey& object = key->object;
+    if (object.db == db && (frozen_ == nullptr || frozen_->cells.object(object) == nullptr)) {
+      const auto shown = stored_shows(object, nullptr, *all, Apply::wide_markers_too);
+      if (!shown) {
+        return std::unexpected(shown.error());
+      }
+      count += *shown ? 1 : 0;
+    }
+    all->seek(prefix_end(encode_object_prefix(group, object)));
+  }
+  if (const auto status = all->status(); !status) {
+    return std::unexpected(status.error());
+  }
+  return count;
+}
+
+// ---------------------------------------------------------------- looking below
+
+std::vector<Layer::Objects::value_type*> Tables::in_place_order(
+    const std::vector<Layer::Objects::value_type*>& entries) {
+  std::vector<std::pair<std::string, Layer::Objects::value_type*>> keyed;
+  keyed.reserve(entries.size());
+  for (auto* entry : entries) {
+    keyed.emplace_back(encode_object_prefix(group, entry->first), entry);
+  }
+  std::ranges::sort(keyed);
+  std::vector<Layer::Objects::value_type*> sorted;
+  sorted.reserve(entries.size());
+  for (const auto& [prefix, entry] : keyed) {
+    sorted.push_back(entry);
+  }
+  return sorted;
+}
+
+void Tables::apply(const ObjectKey& object, CellDelta& cell, Apply apply) const {
+  if (apply == Apply::no_marker) {
+    return;
+  }
+  if (frozen_ != nullptr) {
+    for (const Marker& marker : frozen_->markers) {
+      if (marker.covers(object)) {
+        cell.kill(marker.killed);
+      }
+    }
+  }
+  for (const Marker& marker : markers_) {
+    if (apply == Apply::wide_markers_too && marker.level != ScopeLevel::key &&
+        marker.covers(object)) {
+      cell.kill(marker.killed);
+    }
+  }
+}
+
+// The rows of the object from where the iterator is, except those that `over` has a cell for.
+StoreResult<bool> Tables::stored_shows(const ObjectKey& object, const Layer::Object* over,
+                                       RowIterator& rows, Apply apply) const {
+  const std::string prefix = encode_object_prefix(group, object);
+  for (rows.seek(prefix); rows.valid() && rows.key().starts_with(prefix); rows.next()) {
+    const auto key = decode_cell_key(rows.key());
+    if (!key) {
+      return std::unexpected(damaged_row());
+    }
+    if (!is_value(key->cell.kind()) || (over != nullptr && over->cells.contains(key->cell))) {
+      continue;
+    }
+    auto value = decode(*key, rows.value());
+    if (!value) {
+      return std::unexpected(value.error());
+    }
+    CellDelta cell = CellDelta::whole(std::move(*value));
+    this->apply(object, cell, apply);
+    if (is_present(cell.value())) {
+      return true;
+    }
+  }
+  if (const auto status = rows.status(); !status) {
+    return std::unexpected(status.error());
+  }
+  return false;
+}
+
+// The frozen layer over the state.
+StoreResult<bool> Tables::frozen_shows(const ObjectKey& object, const Layer::Object& frozen,
+                                       const Cut& cut, RowIterator& rows, Apply apply) const {
+  for (const auto& [name, dirty] : frozen.cells) {
+    if (!is_value(name.kind())) {
+      continue;
+    }
+    CellDelta cell = dirty;
+    if (!cell.is_whole()) {
+      const CellKey key{object, name};
+      const auto stored = cut.get(encode_cell_key(group, key));
+      if (!stored) {
+        return std::unexpected(stored.error());
+      }
+      auto base = *stored ? decode(key, **stored) : empty_cell(name.kind());
+      if (!base) {
+        return std::unexpected(base.error());
+      }
+      CellDelta whole = CellDelta::whole(std::move(*base));
+      this->apply(object, whole, apply);
+      cell.join_onto(whole);
+    }
+    if (apply == Apply::wide_markers_too) {
+      this->apply(object, cell, apply);
+    }
+    if (is_present(cell.value())) {
+      return true;
+    }
+  }
+  return stored_shows(object, &frozen, rows, apply);
+}
+
+StoreResult<bool> Tables::shows_below(const ObjectKey& object, const Cut& cut,
+                                      RowIterator& rows) const {
+  const Layer::Object* frozen = frozen_ ? frozen_->cells.object(object) : nullptr;
+  return frozen != nullptr ? frozen_shows(object, *frozen, cut, rows, Apply::wide_markers_too)
+                           : stored_shows(object, nullptr, rows, Apply::wide_markers_too);
+}
+
+}  // namespace starling::replica
