@@ -11,7 +11,7 @@ namespace starling {
 
 std::string encode_score(const Score& score) {
   std::string out;
-  put_double(out, score.value);
+  put_double(out, score.value == 0 ? 0.0 : score.value);  // there is one zero
   if (score.rule != ScoreRule::plain) {
     put_u8(out, static_cast<std::uint8_t>(score.rule));
   }

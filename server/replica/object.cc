@@ -180,6 +180,7 @@ void Object::clear_for(ObjectType type, bool keep_deadline) {
       std::ranges::all_of(types_, [&](const TypePresence& p) { return p.type == type; });
   if (!only_this || (is_collection(type) && exists())) {
     erase();
+    create(type);  // before the deadline, which without a value would be residue
     if (keep_deadline && kept) {
       expire_at(*kept);
     }

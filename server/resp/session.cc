@@ -6,9 +6,10 @@
 namespace starling::resp {
 namespace {
 
-// What a client said, for an error text: cut, and without line ends.
+// What a client said, for an error text: cut, at a NUL too, as everywhere in Redis's error texts.
 std::string quoted(std::string_view said, std::size_t longest = 128) {
-  return "'" + std::string(said.substr(0, longest)) + "'";
+  said = said.substr(0, longest);
+  return "'" + std::string(said.substr(0, said.find('\0'))) + "'";
 }
 
 std::string unknown_command(std::span<const std::string_view> args) {
@@ -187,7 +188,15 @@ const Command* Session::resolve(Args args) {
     command = sub;
   }
   if (!command->facts->takes(args.size()) || command->run == nullptr) {
-    error("ERR wrong number of arguments for '" + std::string(command->facts->name) + "' command");
+    const std::string why =
+        "wrong number of arguments for '" + std::string(command->facts->name) + "' command";
+    if (command->facts->name == "exec") {
+      error("EXECABORT Transaction discarded because of: " + why);
+      multi.reset();
+      unwatch();
+    } else {
+      error("ERR " + why);
+    }
     return nullptr;
   }
   return command;

@@ -102,7 +102,9 @@ Addition add(Object& object, std::string_view name, double given, const AddOptio
   // Increments add up with those of others; they are finite, and so is what they are added to.
   if (options.increment && std::isfinite(score) && std::isfinite(before.value_or(0))) {
     member.add(Total::of_real(given));
-    score = Valued::member(object, name).score().value_or(score);
+    if (before) {  // otherwise it is what was given, a negative zero too
+      score = Valued::member(object, name).score().value_or(score);
+    }
   } else {
     member.assign(encode_score({score, rule_of(options)}));
   }

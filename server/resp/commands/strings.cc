@@ -220,6 +220,14 @@ void getex(Call& call) {
       return;
     }
   }
+  auto object = string_at(call, call[1]);
+  if (!object) {
+    return;
+  }
+  if (!object->exists()) {
+    call.reply.nil();
+    return;
+  }
   std::optional<std::int64_t> deadline;
   if (unit) {
     deadline = expire_time(call, 3, *unit, true);
@@ -227,14 +235,7 @@ void getex(Call& call) {
       return;
     }
   }
-  auto object = string_at(call, call[1]);
-  if (!object) {
-    return;
-  }
   reply_text(call, *object);
-  if (!object->exists()) {
-    return;
-  }
   if (deadline && *deadline <= call.tx->now_ms()) {
     object->erase();
   } else if (deadline) {
@@ -482,14 +483,14 @@ class LongestCommon {
 
 void lcs(Call& call) {
   constexpr std::size_t most_pairs = 16u << 20;  // some 50 ms of everybody's time
-  const auto options = lcs_options(call);
-  if (!options) {
-    return;
-  }
   const Object first = call.object(call[1]);
   const Object second = call.object(call[2]);
   if (!first.is(ObjectType::string) || !second.is(ObjectType::string)) {
     call.reply.error("ERR The specified keys must contain string values");
+    return;
+  }
+  const auto options = lcs_options(call);
+  if (!options) {
     return;
   }
   const std::string a = text_of(first);
