@@ -39,7 +39,7 @@ void store_scored(const Call& call, std::string_view key, const ScoredMembers& m
   } else {
     target.clear_for(ObjectType::sorted_set);
     for (const Scored& scored : members) {
-      Valued::member(target, scored.member).assign(encode_score({.value = scored.score}));
+      Valued::member(target, scored.member).assign(encode_score({.value = scored.score + 0.0}));
     }
   }
   call.reply.integer(static_cast<std::int64_t>(members.size()));

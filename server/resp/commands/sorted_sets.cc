@@ -119,7 +119,7 @@ void add_members(Call& call, const AddOptions& options) {
       call.not_a_float();
       return;
     }
-    scores.push_back(*score);
+    scores.push_back(*score + 0.0);  // minus zero is zero, as in Redis's small sets
   }
   auto object = sorted_set_at(call, call[1]);
   if (!object || !call.elements_fit(options.first + 1, 2)) {
