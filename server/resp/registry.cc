@@ -17,6 +17,8 @@ Registry::Registry() {
   bind(transaction_commands(), false);
   bind(connection_commands(), false);
   bind(client_commands(), false);
+  bind(table_commands(), false);
+  bind(pubsub_commands(), false);
   for (const CommandFacts& facts : command_table()) {
     const auto has_function = [&](const CommandFacts& sub) { return commands_.contains(&sub); };
     if (std::ranges::any_of(facts.subcommands, has_function)) {

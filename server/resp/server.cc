@@ -19,12 +19,14 @@ void Server::enter(Session& session) {
 }
 
 void Server::leave(Session& session) {
+  pubsub_.leave(session);
   sessions_.erase(session.id());
   std::erase(outspoken_, &session);
   std::replace(waiting_.begin(), waiting_.end(), &session, static_cast<Session*>(nullptr));
 }
 
 std::vector<Session*> Server::take_outspoken() {
+  pubsub_.sent();
   for (Session* session : outspoken_) {
     session->heard();
   }

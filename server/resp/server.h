@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "server/resp/backend.h"
+#include "server/resp/pubsub.h"
 #include "server/resp/registry.h"
 #include "server/resp/request_parser.h"
 
@@ -64,6 +65,7 @@ class Server {
   void waits(Session& session);
 
   [[nodiscard]] Pause& pause() { return pause_; }
+  [[nodiscard]] PubSub& pubsub() { return pubsub_; }
 
   // -- figures --
   std::uint64_t commands_processed = 0;
@@ -75,6 +77,7 @@ class Server {
   Options options_;
   Registry registry_;
   Pause pause_;
+  PubSub pubsub_;
   std::map<std::uint64_t, Session*> sessions_;
   std::vector<Session*> outspoken_;
   std::vector<Session*> waiting_;

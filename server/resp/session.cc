@@ -61,7 +61,12 @@ Session::~Session() {
 }
 
 std::size_t Session::held() const {
-  return in_.capacity() + out_.capacity() + (multi ? multi->bytes : 0);
+  return in_.capacity() + out_.capacity() + (multi ? multi->bytes : 0) + subscribed_bytes;
+}
+
+void Session::push(std::string_view bytes) {
+  (running_ ? pushed_ : out_).append(bytes);
+  speak();
 }
 
 void Session::speak() {
@@ -143,9 +148,12 @@ void Session::request(Args args) {
     last_active_us = now;
   }
   again_ = false;
+  running_ = true;
   execute(args);
+  running_ = false;
   if (again_) {
     out_.resize(offset);
+    out_.append(std::exchange(pushed_, {}));
     unanswered_.assign(args.begin(), args.end());
     return;
   }
@@ -153,6 +161,9 @@ void Session::request(Args args) {
   ++server_.commands_processed;
   if (replies == Replies::off || replies == Replies::skip) {
     out_.resize(offset);
+  }
+  if (!pushed_.empty()) {
+    out_.append(std::exchange(pushed_, {}));
   }
   if (replies == Replies::skip) {
     replies = Replies::on;
@@ -363,6 +374,7 @@ void Session::unwatch() {
 
 void Session::reset() {
   unwatch();
+  server_.pubsub().leave(*this);
   multi.reset();
   db = 0;
   name.clear();

@@ -51,6 +51,8 @@ class Session {
   void close() { closing_ = true; }
   // Something is to be said outside of a command: a message to a subscriber.
   void speak();
+  // Says it, behind the reply of the command that is running, whether or not that has one.
+  void push(std::string_view bytes);
   // The command that is running cannot be answered yet: it is asked again in later ticks, until it
   // says something, and those behind it wait.
   void ask_again() { again_ = true; }
@@ -69,6 +71,7 @@ class Session {
   std::set<std::string, std::less<>> channels;
   std::set<std::string, std::less<>> patterns;
   [[nodiscard]] std::size_t subscriptions() const { return channels.size() + patterns.size(); }
+  std::size_t subscribed_bytes = 0;  // what they take, kept by PubSub
 
   // -- MULTI, WATCH --
   struct Queued {
@@ -118,6 +121,8 @@ class Session {
   bool closing_ = false;
   bool waits_ = false;
   bool again_ = false;
+  bool running_ = false;
+  std::string pushed_;  // while it runs
   std::vector<std::string> unanswered_;  // the request that is asked again
   std::uint64_t asked_since_us_ = 0;
 };

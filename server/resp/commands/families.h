@@ -20,5 +20,7 @@ namespace starling::resp {
 [[nodiscard]] std::span<const Binding> transaction_commands();
 [[nodiscard]] std::span<const Binding> connection_commands();
 [[nodiscard]] std::span<const Binding> client_commands();
+[[nodiscard]] std::span<const Binding> table_commands();  // COMMAND
+[[nodiscard]] std::span<const Binding> pubsub_commands();
 
 }  // namespace starling::resp
