@@ -14,7 +14,7 @@ RequestParser::Limits Server::parser_limits() const {
 }
 
 void Server::enter(Session& session) {
-  ++connections_received;
+  ++statistics_.connections_received;
   sessions_.emplace(session.id(), &session);
 }
 

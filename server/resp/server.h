@@ -12,6 +12,8 @@
 #include "server/resp/pubsub.h"
 #include "server/resp/registry.h"
 #include "server/resp/request_parser.h"
+#include "server/resp/slow_log.h"
+#include "server/resp/statistics.h"
 
 namespace starling::resp {
 
@@ -66,11 +68,11 @@ class Server {
 
   [[nodiscard]] Pause& pause() { return pause_; }
   [[nodiscard]] PubSub& pubsub() { return pubsub_; }
-
-  // -- figures --
+  [[nodiscard]] Statistics& statistics() { return statistics_; }
+  [[nodiscard]] SlowLog& slow_log() { return slow_log_; }
+  // Of all requests since the start; the statistics can be reset.
   std::uint64_t commands_processed = 0;
-  std::uint64_t connections_received = 0;
-  std::uint64_t errors_replied = 0;
+
 
  private:
   Backend& backend_;
@@ -78,6 +80,8 @@ class Server {
   Registry registry_;
   Pause pause_;
   PubSub pubsub_;
+  Statistics statistics_;
+  SlowLog slow_log_;
   std::map<std::uint64_t, Session*> sessions_;
   std::vector<Session*> outspoken_;
   std::vector<Session*> waiting_;

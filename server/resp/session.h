@@ -91,6 +91,7 @@ class Session {
   };
   std::vector<Watched> watched;
   void unwatch();
+  std::optional<VersionVector> waits_for;  // WAIT: what others must have applied
   // Runs commands within one transaction and answers each; the answer to a refusal of all of them
   // is one error. False: memory is short, ask again.
   [[nodiscard]] bool run_on_data(std::span<const Queued> commands);
@@ -107,6 +108,7 @@ class Session {
   void run(const Command& command, Args args);
   [[nodiscard]] bool run_on_data(const Command& command, Args args);
   void refuse(const wire::Error& error);
+  void run_and_count(Call& call, Handler handler);
   void error(std::string_view text);
 
   Server& server_;
@@ -122,6 +124,7 @@ class Session {
   bool waits_ = false;
   bool again_ = false;
   bool running_ = false;
+  std::uint64_t errors_ = 0;  // answered so far
   std::string pushed_;  // while it runs
   std::vector<std::string> unanswered_;  // the request that is asked again
   std::uint64_t asked_since_us_ = 0;

@@ -145,7 +145,8 @@ class TestBackend final : public resp::Backend {
   [[nodiscard]] bool tick_is_full() const override { return replica_->tick_full(); }
   [[nodiscard]] std::uint64_t random() override { return random_(); }
   [[nodiscard]] resp::NodeFacts facts() const override { return {}; }
-  void shut_down() override {}
+  void shut_down() override { ++shut_downs; }
+  int shut_downs = 0;
 
   // What was accepted becomes a record; a checkpoint that is due runs at once.
   void end_tick() {
