@@ -30,6 +30,7 @@ Log::Level level_of(replica::Severity severity) {
 Driver::Driver(Parts parts) : parts_(std::move(parts)) {
   appended_ = parts_.store.bounds().last;
   synced_ = 0;  // recovery does not know; the first sync tells
+  durable_until_us_ = parts_.loop.now().monotonic_us;
   want_tick();
 }
 
@@ -174,6 +175,7 @@ void Driver::sync_if_due() {
     const std::uint64_t position = sync_log();
     parts_.loop.post([this, position, took = steady_us() - begun] {
       syncing_ = false;
+      durable_until_us_ = last_sync_us_;
       synced(position, took);
     });
   });

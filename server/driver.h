@@ -68,6 +68,10 @@ class Driver {
   [[nodiscard]] bool tick_is_full() const {
     return tick_bytes_ >= full_tick_bytes || parts_.replica.tick_full();
   }
+  // What was accepted up to then (monotonic) is in the log on disk.
+  [[nodiscard]] std::uint64_t durable_until_us() const {
+    return synced_ >= appended_ ? parts_.loop.now().monotonic_us : durable_until_us_;
+  }
   // The loop's wake handler.
   void wake();
   // Syncs the log for the last time. Only when the background has stopped.
@@ -101,6 +105,7 @@ class Driver {
   std::uint64_t appended_ = 0;  // last position in the log
   std::uint64_t synced_ = 0;    // and the last that is known to be durable
   std::uint64_t last_sync_us_ = 0;
+  std::uint64_t durable_until_us_ = 0;  // the begin of the last sync that has ended
   bool syncing_ = false;  // everysec: one sync is under way
   std::uint64_t event_second_ = 0;
   std::uint64_t events_in_second_ = 0;

@@ -122,6 +122,7 @@ ProcessUsage process_usage() {
   const auto seconds = [](const timeval& t) {
     return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
   };
+  usage.user_cpu_seconds = seconds(times.ru_utime);
   usage.cpu_seconds = seconds(times.ru_utime) + seconds(times.ru_stime);
   std::ifstream statm("/proc/self/statm");
   std::uint64_t pages = 0;

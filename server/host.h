@@ -18,7 +18,8 @@ namespace starling {
 [[nodiscard]] std::uint64_t raise_open_files_limit();
 
 struct ProcessUsage {
-  double cpu_seconds = 0;
+  double cpu_seconds = 0;       // all of it
+  double user_cpu_seconds = 0;  // without what the kernel took
   std::uint64_t resident_bytes = 0;
   std::uint64_t open_files = 0;
   std::uint64_t max_open_files = 0;

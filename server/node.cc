@@ -154,6 +154,19 @@ replica::Config replica_config(const Config& config, const Sockets& sockets,
   return out;
 }
 
+// Of Redis's three, the one that loses as much in a crash.
+std::string fsync_name(replica::SyncMode mode) {
+  switch (mode) {
+    case replica::SyncMode::os:
+      return "no";
+    case replica::SyncMode::everysec:
+      return "everysec";
+    case replica::SyncMode::always:
+      return "always";
+  }
+  return "everysec";
+}
+
 }  // namespace
 
 // Members are in the order in which they are built; what is below may use what is above.
@@ -449,7 +462,23 @@ resp::NodeFacts Node::Impl::facts() const {
           .count());
   facts.memory_bytes = usage.resident_bytes;
   facts.memory_limit = config.memory_bytes;
-  facts.cpu_us = static_cast<std::uint64_t>(usage.cpu_seconds * 1e6);
+  facts.user_cpu_us = static_cast<std::uint64_t>(usage.user_cpu_seconds * 1e6);
+  facts.system_cpu_us =
+      static_cast<std::uint64_t>((usage.cpu_seconds - usage.user_cpu_seconds) * 1e6);
+  facts.process = static_cast<std::uint64_t>(::getpid());
+  const replica::Now now = loop.now();
+  facts.durable_until_unix_s =
+      (now.unix_ms - (now.monotonic_us - driver->durable_until_us()) / 1000) / 1000;
+  facts.bytes_received = counters.resp_bytes_received;
+  facts.bytes_sent = counters.resp_bytes_sent;
+  facts.connections_rejected = rejections.count(Door::resp, Rejection::too_many);
+  const std::string unsent = std::to_string(config.output_limit_bytes);
+  facts.options = {
+      {"appendfsync", fsync_name(config.sync)},
+      {"client-output-buffer-limit",
+       "normal " + unsent + " 0 0 slave 0 0 0 pubsub " + unsent + " 0 0"},
+      {"dir", config.data.string()},
+  };
   return facts;
 }
 

@@ -19,8 +19,14 @@ struct NodeFacts {
   std::uint64_t uptime_seconds = 0;
   std::uint64_t memory_bytes = 0;                            // resident
   std::uint64_t memory_limit = 0;                            // --memory
-  std::uint64_t disk_bytes = 0;                              // of the data directory
-  std::uint64_t cpu_us = 0;                                  // user and system
+  std::uint64_t user_cpu_us = 0;
+  std::uint64_t system_cpu_us = 0;
+  std::uint64_t process = 0;
+  std::uint64_t durable_until_unix_s = 0;  // everything accepted up to then is on disk
+  // Of this door.
+  std::uint64_t bytes_received = 0;
+  std::uint64_t bytes_sent = 0;
+  std::uint64_t connections_rejected = 0;
   std::vector<std::pair<std::string, std::string>> options;  // as CONFIG GET answers
 };
 

@@ -17,6 +17,13 @@ Registry::Registry() {
   bind(transaction_commands(), false);
   bind(connection_commands(), false);
   bind(client_commands(), false);
+  bind(table_commands(), false);
+  bind(pubsub_commands(), false);
+  bind(server_commands(), false);
+  bind(server_commands_on_data(), true);
+  bind(info_commands(), false);
+  bind(config_commands(), false);
+  bind(refused_commands(), false);
   for (const CommandFacts& facts : command_table()) {
     const auto has_function = [&](const CommandFacts& sub) { return commands_.contains(&sub); };
     if (std::ranges::any_of(facts.subcommands, has_function)) {

@@ -33,6 +33,9 @@ void ReplyWriter::simple(std::string_view text) {
 }
 
 void ReplyWriter::error(std::string_view text) {
+  if (hear_error_) {
+    hear_error_(text);
+  }
   out_.push_back('-');
   for (const char c : text) {
     out_.push_back(c == '\r' || c == '\n' ? ' ' : c);

@@ -3,8 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace starling::resp {
 
@@ -24,6 +26,10 @@ class ReplyWriter {
 
   void simple(std::string_view text);  // +text; no line ends within
   void ok() { simple("OK"); }
+  // Whoever wants to know of errors; there may be nobody.
+  void report_errors_to(std::function<void(std::string_view text)> hear) {
+    hear_error_ = std::move(hear);
+  }
   // -text. Without a code in front ("ERR …") Redis's own "ERR" is put there by the caller. Line
   // ends become spaces, so that no input can split a reply.
   void error(std::string_view text);
@@ -45,6 +51,7 @@ class ReplyWriter {
   void header(char type, std::size_t count);
 
   std::string& out_;
+  std::function<void(std::string_view)> hear_error_;
   Protocol protocol_ = Protocol::resp2;
 };
 

@@ -14,17 +14,19 @@ RequestParser::Limits Server::parser_limits() const {
 }
 
 void Server::enter(Session& session) {
-  ++connections_received;
+  ++statistics_.connections_received;
   sessions_.emplace(session.id(), &session);
 }
 
 void Server::leave(Session& session) {
+  pubsub_.leave(session);
   sessions_.erase(session.id());
   std::erase(outspoken_, &session);
   std::replace(waiting_.begin(), waiting_.end(), &session, static_cast<Session*>(nullptr));
 }
 
 std::vector<Session*> Server::take_outspoken() {
+  pubsub_.sent();
   for (Session* session : outspoken_) {
     session->heard();
   }

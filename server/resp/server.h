@@ -9,8 +9,11 @@
 #include <vector>
 
 #include "server/resp/backend.h"
+#include "server/resp/pubsub.h"
 #include "server/resp/registry.h"
 #include "server/resp/request_parser.h"
+#include "server/resp/slow_log.h"
+#include "server/resp/statistics.h"
 
 namespace starling::resp {
 
@@ -64,17 +67,21 @@ class Server {
   void waits(Session& session);
 
   [[nodiscard]] Pause& pause() { return pause_; }
-
-  // -- figures --
+  [[nodiscard]] PubSub& pubsub() { return pubsub_; }
+  [[nodiscard]] Statistics& statistics() { return statistics_; }
+  [[nodiscard]] SlowLog& slow_log() { return slow_log_; }
+  // Of all requests since the start; the statistics can be reset.
   std::uint64_t commands_processed = 0;
-  std::uint64_t connections_received = 0;
-  std::uint64_t errors_replied = 0;
+
 
  private:
   Backend& backend_;
   Options options_;
   Registry registry_;
   Pause pause_;
+  PubSub pubsub_;
+  Statistics statistics_;
+  SlowLog slow_log_;
   std::map<std::uint64_t, Session*> sessions_;
   std::vector<Session*> outspoken_;
   std::vector<Session*> waiting_;

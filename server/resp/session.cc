@@ -53,6 +53,10 @@ Session::Session(Server& server, std::string remote, std::string local)
       parser_(server.parser_limits()),
       reply_(out_) {
   since_us = last_active_us = server_.backend().now().monotonic_us;
+  reply_.report_errors_to([this](std::string_view text) {
+    ++errors_;
+    server_.statistics().errors.note(text);
+  });
   server_.enter(*this);
 }
 
@@ -62,7 +66,12 @@ Session::~Session() {
 }
 
 std::size_t Session::held() const {
-  return in_.capacity() + out_.capacity() + (multi ? multi->bytes : 0);
+  return in_.capacity() + out_.capacity() + (multi ? multi->bytes : 0) + subscribed_bytes;
+}
+
+void Session::push(std::string_view bytes) {
+  (running_ ? pushed_ : out_).append(bytes);
+  speak();
 }
 
 void Session::speak() {
@@ -144,16 +153,23 @@ void Session::request(Args args) {
     last_active_us = now;
   }
   again_ = false;
+  running_ = true;
   execute(args);
+  running_ = false;
   if (again_) {
     out_.resize(offset);
+    out_.append(std::exchange(pushed_, {}));
     unanswered_.assign(args.begin(), args.end());
     return;
   }
   asked_since_us_ = 0;
   ++server_.commands_processed;
+  ++server_.statistics().commands_processed;
   if (replies == Replies::off || replies == Replies::skip) {
     out_.resize(offset);
+  }
+  if (!pushed_.empty()) {
+    out_.append(std::exchange(pushed_, {}));
   }
   if (replies == Replies::skip) {
     replies = Replies::on;
@@ -166,7 +182,6 @@ void Session::request(Args args) {
 // ---------------------------------------------------------------- requests to commands
 
 void Session::error(std::string_view text) {
-  ++server_.errors_replied;
   reply_.error(text);
   speak();
 }
@@ -188,6 +203,7 @@ const Command* Session::resolve(Args args) {
     command = sub;
   }
   if (!command->facts->takes(args.size()) || command->run == nullptr) {
+    ++server_.statistics().commands[command->facts].rejected;
     const std::string why =
         "wrong number of arguments for '" + std::string(command->facts->name) + "' command";
     if (command->facts->name == "exec") {
@@ -277,12 +293,30 @@ void Session::run(const Command& command, Args args) {
     return;
   }
   Call call{server_, *this, *command.facts, args, reply_, nullptr, db};
-  command.run(call);
+  run_and_count(call, command.run);
   std::size_t bytes = 0;
   for (const std::string_view arg : args) {
     bytes += arg.size();
   }
   server_.backend().want_tick(bytes);
+}
+
+void Session::run_and_count(Call& call, Handler handler) {
+  const std::uint64_t begun_us = server_.backend().now().monotonic_us;
+  const std::uint64_t errors_before = errors_;
+  handler(call);
+  if (again_) {
+    return;  // it has not run yet
+  }
+  const replica::Now now = server_.backend().now();
+  const std::uint64_t took_us = now.monotonic_us - begun_us;
+  CommandCounts& counts = server_.statistics().commands[&call.facts];
+  ++counts.calls;
+  counts.us += took_us;
+  counts.failed += errors_ > errors_before ? 1 : 0;
+  if (!call.facts.has(flag::skip_slowlog)) {
+    server_.slow_log().note(call.args, took_us, now.unix_ms / 1000, {remote_, name});
+  }
 }
 
 // ---------------------------------------------------------------- commands to data
@@ -297,9 +331,9 @@ bool Session::run_on_data(const Command& command, Args args) {
   }
   Backend& backend = server_.backend();
   const auto outcome = backend.replica().run(
-      [&command, &call](replica::Transaction& transaction) {
+      [&](replica::Transaction& transaction) {
         call.tx = &transaction;
-        command.run(call);
+        run_and_count(call, command.run);
       },
       demand, backend.now());
   backend.want_tick(demand.payload);
@@ -334,7 +368,7 @@ bool Session::run_on_data(std::span<const Queued> commands) {
     for (const Queued& queued : commands) {
       const auto args = views(queued.args);
       Call call{server_, *this, *queued.command->facts, args, reply_, &transaction, db};
-      queued.command->run(call);
+      run_and_count(call, queued.command->run);
     }
   };
   const auto outcome = backend.replica().run(work, demand, backend.now());
@@ -372,6 +406,7 @@ void Session::unwatch() {
 
 void Session::reset() {
   unwatch();
+  server_.pubsub().leave(*this);
   multi.reset();
   db = 0;
   name.clear();

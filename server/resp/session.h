@@ -51,6 +51,8 @@ class Session {
   void close() { closing_ = true; }
   // Something is to be said outside of a command: a message to a subscriber.
   void speak();
+  // Says it, behind the reply of the command that is running, whether or not that has one.
+  void push(std::string_view bytes);
   // The command that is running cannot be answered yet: it is asked again in later ticks, until it
   // says something, and those behind it wait.
   void ask_again() { again_ = true; }
@@ -69,6 +71,7 @@ class Session {
   std::set<std::string, std::less<>> channels;
   std::set<std::string, std::less<>> patterns;
   [[nodiscard]] std::size_t subscriptions() const { return channels.size() + patterns.size(); }
+  std::size_t subscribed_bytes = 0;  // what they take, kept by PubSub
 
   // -- MULTI, WATCH --
   struct Queued {
@@ -88,6 +91,7 @@ class Session {
   };
   std::vector<Watched> watched;
   void unwatch();
+  std::optional<VersionVector> waits_for;  // WAIT: what others must have applied
   // Runs commands within one transaction and answers each; the answer to a refusal of all of them
   // is one error. False: memory is short, ask again.
   [[nodiscard]] bool run_on_data(std::span<const Queued> commands);
@@ -104,6 +108,7 @@ class Session {
   void run(const Command& command, Args args);
   [[nodiscard]] bool run_on_data(const Command& command, Args args);
   void refuse(const wire::Error& error);
+  void run_and_count(Call& call, Handler handler);
   void error(std::string_view text);
 
   Server& server_;
@@ -118,6 +123,9 @@ class Session {
   bool closing_ = false;
   bool waits_ = false;
   bool again_ = false;
+  bool running_ = false;
+  std::uint64_t errors_ = 0;  // answered so far
+  std::string pushed_;  // while it runs
   std::vector<std::string> unanswered_;  // the request that is asked again
   std::uint64_t asked_since_us_ = 0;
 };

@@ -41,7 +41,7 @@ inline std::string request(const Words& words) {
   return bytes;
 }
 
-// Reads one reply: OK, -ERR text, 12, 'bulk', nil, ,1.5 [array], {map: pairs}, <set>.
+// Reads one reply: OK, -ERR text, 12, 'bulk', nil, ,1.5 [array], {map: pairs}, <set>, >push>.
 class ReplyReader {
  public:
   explicit ReplyReader(std::string_view bytes) : rest_(bytes) {}
@@ -69,6 +69,10 @@ class ReplyReader {
         return "<" + parts(number(text), 1) + ">";
       case '%':
         return "{" + parts(number(text), 2) + "}";
+      case '>':
+        return ">" + parts(number(text), 1) + ">";
+      case '=':
+        return "'" + bytes(number(text)).substr(4) + "'";
       default:
         FAIL("not a reply: ", head);
         return head;
@@ -141,7 +145,8 @@ class TestBackend final : public resp::Backend {
   [[nodiscard]] bool tick_is_full() const override { return replica_->tick_full(); }
   [[nodiscard]] std::uint64_t random() override { return random_(); }
   [[nodiscard]] resp::NodeFacts facts() const override { return {}; }
-  void shut_down() override {}
+  void shut_down() override { ++shut_downs; }
+  int shut_downs = 0;
 
   // What was accepted becomes a record; a checkpoint that is due runs at once.
   void end_tick() {

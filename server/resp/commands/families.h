@@ -15,10 +15,17 @@ namespace starling::resp {
 [[nodiscard]] std::span<const Binding> sorted_set_commands();
 [[nodiscard]] std::span<const Binding> sorted_set_range_commands();
 [[nodiscard]] std::span<const Binding> sorted_set_algebra_commands();
+[[nodiscard]] std::span<const Binding> server_commands_on_data();
 
 // On the connection or the node: without one.
 [[nodiscard]] std::span<const Binding> transaction_commands();
 [[nodiscard]] std::span<const Binding> connection_commands();
 [[nodiscard]] std::span<const Binding> client_commands();
+[[nodiscard]] std::span<const Binding> table_commands();  // COMMAND
+[[nodiscard]] std::span<const Binding> pubsub_commands();
+[[nodiscard]] std::span<const Binding> server_commands();
+[[nodiscard]] std::span<const Binding> info_commands();
+[[nodiscard]] std::span<const Binding> config_commands();  // SLOWLOG and LATENCY too
+[[nodiscard]] std::span<const Binding> refused_commands();
 
 }  // namespace starling::resp

@@ -1,0 +1,22 @@
+// What CONFIG shows and changes.
+#pragma once
+
+#include <expected>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace starling::resp {
+
+class Server;
+
+// All there are, by name. Only options that exist here: no value is made up for one that does not.
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> settings(Server& server);
+
+// All or nothing. The error is a whole sentence, in Redis's words where it has some.
+using NewSettings = std::vector<std::pair<std::string, std::string_view>>;
+[[nodiscard]] std::expected<void, std::string> change_settings(Server& server,
+                                                               const NewSettings& wanted);
+
+}  // namespace starling::resp
