@@ -106,6 +106,8 @@ void write_core_metrics(MetricsText& text, const Snapshot& snapshot) {
       .sample(view.entries_applied);
   text.counter("starling_duplicates_dropped_total", "Entries that arrived more than once.")
       .sample(view.duplicates_dropped);
+  text.counter("starling_expired_keys_total", "Keys that this node took away because they expired.")
+      .sample(view.expired_keys);
   text.gauge("starling_held_bytes", "Entries that came before what they depend on.")
       .sample(view.held_bytes);
   text.gauge("starling_table_bytes", "Memory of the tables.").sample(view.table_bytes);

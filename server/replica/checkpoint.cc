@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "crdt/deadline.h"
 #include "crdt/mutants.h"
 #include "crdt/varint.h"
 
@@ -117,6 +118,19 @@ class CheckpointRun {
     std::string key = frozen.prefix;
     for (const auto& [name, cell] : frozen.object->cells) {
       set_cell(key, frozen.prefix, name);
+      if (name.kind() == CellKind::deadline) {
+        const auto before = stored_cell(key, name.kind());
+        const auto stored = cut_->get(key);
+        for (const StoreError* error :
+             {before ? nullptr : &before.error(), stored ? nullptr : &stored.error()}) {
+          if (error != nullptr) {
+            return std::unexpected(*error);
+          }
+        }
+        if (const auto now = resolve(*frozen.key, name, cell, *stored)) {
+          index_deadline(*frozen.key, *before, *now);
+        }
+      }
       if (cell.is_whole()) {
         if (auto written = write_value(key, name.kind(), cell.value()); !written) {
           return written;
@@ -137,6 +151,20 @@ class CheckpointRun {
       return counted;
     }
     return count_frozen(frozen);
+  }
+
+  // Index rows follow the old value to the new one (R4.1).
+  void index_deadline(const ObjectKey& object, const CellValue& before, const CellValue& now) {
+    const auto old_at = deadline_of(std::get<DottedCell>(before));
+    const auto new_at = deadline_of(std::get<DottedCell>(now));
+    if (old_at != new_at || derive_anew_) {
+      if (old_at) {
+        deadlines_.try_emplace(deadline_row(*old_at, object), std::nullopt);
+      }
+      if (new_at) {
+        deadlines_[deadline_row(*new_at, object)] = "";
+      }
+    }
   }
 
   // Keys at C = keys at W + those of the frozen objects that came or went (R4.1). Where the strand
@@ -383,6 +411,12 @@ class CheckpointRun {
         }
       }
       exists = exists || (is_value(name->kind()) && is_present(*value));
+      if (name->kind() == CellKind::deadline) {
+        const auto before = stored
+                                ? decode_stored(name->kind(), *stored, origins_)
+                                : std::expected<CellValue, std::string>(empty_cell(name->kind()));
+        index_deadline(object, before ? *before : empty_cell(name->kind()), *value);
+      }
       if (auto counted = count_swept(object, prefix, cells, *name, *value, counts); !counted) {
         return counted;
       }
@@ -431,9 +465,9 @@ class CheckpointRun {
     }
     const auto frozen = cells.find(field);
     const std::uint64_t quarantined = done_.quarantined;
-    const auto base =
-        resolve(object, field,
-                frozen != cells.end() ? frozen->second : LayerCell(CellDelta(field.kind())), *stored);
+    const auto base = resolve(
+        object, field, frozen != cells.end() ? frozen->second : LayerCell(CellDelta(field.kind())),
+        *stored);
     done_.quarantined = quarantined;  // it was noted at its own turn
     (of_hash ? counts.fields : counts.members) += base && is_present(*base) ? 0 : 1;
     return {};
@@ -472,6 +506,18 @@ class CheckpointRun {
         break;
       }
       rows[outcome_key(hour_of(outcome.hlc), id)] = encode_outcome(outcome);
+    }
+    if (derive_anew_) {
+      const auto old = cut_->scan(deadline_rows_from(0), deadline_rows_end());
+      for (; old->valid(); old->next()) {
+        rows[std::string(old->key())] = std::nullopt;
+      }
+      if (auto status = old->status(); !status) {
+        return status;
+      }
+    }
+    for (auto& [row, value] : deadlines_) {
+      rows[row] = std::move(value);
     }
     if (auto counted = write_key_counts(rows); !counted) {
       return counted;
@@ -584,7 +630,8 @@ class CheckpointRun {
   CheckpointDone& done_;
   OriginTable origins_;
   bool derive_anew_ = false;
-  bool count_keys_anew_ = false;  // every object is read
+  bool count_keys_anew_ = false;                                 // every object is read
+  std::map<std::string, std::optional<std::string>> deadlines_;  // index rows that change
   std::unique_ptr<RowIterator> looking_;
   std::map<std::uint8_t, std::int64_t> keys_at_w_;   // as far as they were read
   std::map<std::uint8_t, std::int64_t> key_change_;  // from W, or from nothing

@@ -87,8 +87,8 @@ struct Item {
 
 // Derived rows are trusted iff the state says that they were written by this version of the rules
 // above; otherwise the next checkpoint derives all of them anew.
-// Versions: 1 counts of items; 2 counts of keys, too.
+// Versions: 1 counts of items; 2 counts of keys, too; 3 deadlines, too.
 [[nodiscard]] std::string derived_version_key();
-inline constexpr std::string_view derived_version{"\2", 1};
+inline constexpr std::string_view derived_version{"\3", 1};
 
 }  // namespace starling::replica

@@ -32,6 +32,8 @@ class Object {
   [[nodiscard]] Transaction& transaction() const { return tx_; }
   [[nodiscard]] const ObjectKey& key() const { return key_; }
   [[nodiscard]] bool exists() const { return !types_.empty(); }
+  // Something is stored whose time is over: readers see nothing.
+  [[nodiscard]] bool expired() const { return expired_; }
   // What readers see; none if nothing is there.
   [[nodiscard]] ObjectType type() const {
     return types_.empty() ? ObjectType::none : types_.front().type;

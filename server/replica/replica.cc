@@ -11,6 +11,7 @@
 #include "server/json_writer.h"
 #include "server/replica/commands.h"
 #include "server/replica/explain.h"
+#include "server/replica/expiry.h"
 #include "server/replica/group.h"
 #include "server/replica/members.h"
 #include "server/replica/replicator.h"
@@ -155,6 +156,10 @@ class Replica::Impl {
   void maybe_checkpoint(Effects& effects, Now now);
   void maybe_truncate(Effects& effects);
 
+  // -- expiry --
+  void expire(Now now);
+  [[nodiscard]] std::uint64_t rank(const ObjectKey& key) const;
+
   // -- status --
   void begin_digest_round(const ClientRequest& request, Now now);
   void answer_digest_questions();
@@ -195,6 +200,7 @@ class Replica::Impl {
   std::uint64_t checkpoint_failures_ = 0;
   std::uint64_t quarantined_ = 0;
   std::uint64_t commands_ = 0;
+  Expiry expiry_;
 };
 
 // ---------------------------------------------------------------- opening
@@ -293,6 +299,7 @@ Effects Replica::Impl::end_tick(Now now) {
   next_due_us_ = now.monotonic_us + 1'000'000;
   Effects effects;
   retry_waiting(now);
+  expire(now);
   if (group_.has_record() && !(mutant("reply_before_commit") && !replies_.empty())) {
     auto written = group_.take_record();
     for (Run& own : written.own) {
@@ -752,6 +759,34 @@ void Replica::Impl::maybe_truncate(Effects& effects) {
   }
 }
 
+// ---------------------------------------------------------------- expiry
+
+void Replica::Impl::expire(Now now) {
+  constexpr std::size_t entry_bytes = 1u << 20;
+  if (!cannot_serve() && !group_.tables().full() && group_.has_room(entry_bytes)) {
+    const auto stepped = expiry_.step(
+        group_, [&](const ObjectKey& key) { return rank(key); }, now, expiry_ms(now));
+    if (!stepped) {
+      events_.push_back({Severity::error, "keys could not be expired: " + stepped.error().message});
+    }
+  }
+  due(std::max(expiry_.due_us(), now.monotonic_us + 1));
+}
+
+// Rendezvous hashing (Thaler, Ravishankar 1998): every node orders the live ones the same way, and
+// a node that goes or comes moves no other.
+std::uint64_t Replica::Impl::rank(const ObjectKey& key) const {
+  const std::uint64_t place = place_of(key);
+  const auto weight = [&](std::uint64_t node) { return mix(mix(place) ^ node); };
+  std::uint64_t before = 0;
+  for (const Link* link : replicator_->links()) {
+    before += link->ready && !replicator_->is_cut(link->node) && weight(link->node) > weight(node_)
+                  ? 1
+                  : 0;
+  }
+  return before;
+}
+
 // ---------------------------------------------------------------- readiness, status
 
 // A new node serves when it has what its contact had. Its later starts serve at once only if it
@@ -879,6 +914,7 @@ View Replica::Impl::view(Now now) const {
   view.runs_dropped = group_.runs_dropped();
   view.markers = group_.tables().markers().size();
   view.quarantined = quarantined_;
+  view.expired_keys = expiry_.expired();
   view.peers = replicator_->views(now);
   for (const PeerView& peer : view.peers) {
     if (peer.cut) {

@@ -75,6 +75,7 @@ struct View {
   std::uint64_t runs_dropped = 0;  // came too early and found no room
   std::uint64_t markers = 0;
   std::uint64_t quarantined = 0;
+  std::uint64_t expired_keys = 0;  // killed by this node
   std::vector<PeerView> peers;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "crdt/deadline.h"
 #include "crdt/mutants.h"
 #include "crdt/sorted_set.h"
 #include "server/replica/checkpoint.h"
@@ -603,8 +604,11 @@ void Tables::change(const CellKey& key, const Change& change) {
   change(cell);
   live_.account(before, cell_size(key, cell));
   recount(key, cell);
-  note_member(key);
   show(key, cell, true);
+  if (key.cell.kind() == CellKind::deadline) {
+    deadlines_.set(key.object, deadline_of(std::get<DottedCell>(cell.value())));
+  }
+  note_member(key);  // may read the cell, and so make it whole
 }
 
 void Tables::assign(const CellKey& key, Sibling sibling, const VersionVector& context) {
@@ -725,6 +729,7 @@ std::shared_ptr<const FrozenTables> Tables::freeze(std::uint64_t position) {
   frozen_->position = position;
   frozen_->cells = std::exchange(live_, Layer(true));
   frozen_->markers = std::exchange(markers_, {});
+  frozen_deadlines_ = std::exchange(deadlines_, {});
   ++freezes_;
   return frozen_;
 }
@@ -747,6 +752,12 @@ void Tables::checkpoint_done(bool ingested) {
       resident->second.below.reset();
     }
   }
+  if (ingested) {
+    // What now is a row needs no other note, unless rows of that time were given out before.
+    frozen_deadlines_.drop_after(indexed_through_);
+    next_row_.reset();
+  }
+  deadlines_.add_older(std::exchange(frozen_deadlines_, {}));
   if (!ingested) {
     for (const auto& [object, dirty] : frozen->cells.objects()) {
       rebase(object, Below::unknown);
@@ -1146,13 +1157,65 @@ void Tables::shrink_scores(std::size_t goal) {
   }
 }
 
+// ---------------------------------------------------------------- expiry
+
+StoreResult<std::vector<ObjectKey>> Tables::take_due(std::int64_t now_ms, std::size_t count) {
+  std::vector<ObjectKey> due;
+  deadlines_.take_due(now_ms, count, due);
+  frozen_deadlines_.take_due(now_ms, count, due);
+  if (due.size() == count || (next_row_ && *next_row_ > now_ms)) {
+    return due;
+  }
+  const auto cut = store_.cut();
+  const auto version = cut->get(derived_version_key());
+  if (!version) {
+    return std::unexpected(version.error());
+  }
+  if (*version != derived_version) {
+    next_row_.reset();  // the next checkpoint derives the index anew
+    return due;
+  }
+  next_row_ = never_expires;
+  const auto rows = cut->scan(indexed_row_.empty() ? deadline_rows_from(0) : indexed_row_,
+                              deadline_rows_end());
+  for (; rows->valid(); rows->next()) {
+    auto row = decode_deadline_row(rows->key());
+    if (!row) {
+      continue;  // derived: nothing is lost but a little space
+    }
+    if (row->unix_ms > now_ms || due.size() == count) {
+      next_row_ = row->unix_ms;
+      break;
+    }
+    indexed_through_ = row->unix_ms;
+    indexed_row_ = std::string(rows->key()) + '\0';
+    due.push_back(std::move(row->object));
+  }
+  if (const auto status = rows->status(); !status) {
+    return std::unexpected(status.error());
+  }
+  return due;
+}
+
+std::optional<std::int64_t> Tables::next_deadline() const {
+  std::optional<std::int64_t> next = next_row_;
+  for (const auto& first : {deadlines_.first(), frozen_deadlines_.first()}) {
+    if (first && (!next || *first < *next)) {
+      next = first;
+    }
+  }
+  return next;
+}
+
 // ---------------------------------------------------------------- memory
 
 std::size_t Tables::bytes() const {
   constexpr std::size_t resident_size = 128;
   constexpr std::size_t scored_size = 256;
+  constexpr std::size_t deadline_size = 256;
   return live_.bytes() + clean_.bytes() + (frozen_ ? frozen_->cells.bytes() : 0) +
-         residents_.size() * resident_size + scored_bytes_ + scored_.size() * scored_size;
+         residents_.size() * resident_size + scored_bytes_ + scored_.size() * scored_size +
+         (deadlines_.size() + frozen_deadlines_.size()) * deadline_size;
 }
 
 // Only clean cells go (R5.3), object by object in no particular order: hot objects come back with

@@ -14,6 +14,7 @@
 #include "crdt/cell_key.h"
 #include "crdt/entry.h"
 #include "server/replica/counts.h"
+#include "server/replica/deadlines.h"
 #include "server/replica/place_index.h"
 #include "server/replica/score_index.h"
 #include "storage/store.h"
@@ -168,6 +169,17 @@ class Tables {
   // Something is there apart from attributes. Loads nothing.
   [[nodiscard]] StoreResult<bool> exists(const ObjectKey& object);
 
+  // -- expiry --
+  // Keys with a deadline up to `now_ms`, each named once: from then on the caller has to see to it.
+  // (A restart names them all again.) Whether a key has really expired it has to look up.
+  [[nodiscard]] StoreResult<std::vector<ObjectKey>> take_due(std::int64_t now_ms,
+                                                             std::size_t count);
+  // As far as the last `take_due` told: when the next one may find something.
+  [[nodiscard]] std::optional<std::int64_t> next_deadline() const;
+  void hint_deadline(const ObjectKey& object, std::int64_t unix_ms) {
+    deadlines_.set(object, unix_ms);
+  }
+
   // -- changing --
   void assign(const CellKey& key, Sibling sibling, const VersionVector& context);
   void kill(const CellKey& key, const VersionVector& context);
@@ -307,6 +319,11 @@ class Tables {
   std::uint64_t scored_uses_ = 0;
   std::vector<Marker> markers_;
   std::map<std::uint8_t, std::int64_t> keys_below_;  // of everything below the live layer, if known
+  Deadlines deadlines_;                              // of the live layer
+  Deadlines frozen_deadlines_;                       // of the frozen layer: soon rows
+  std::int64_t indexed_through_ = -1;                // rows up to here and …
+  std::string indexed_row_;                          // … up to this one were given out
+  std::optional<std::int64_t> next_row_;  // the deadline of the row after it, if it was looked at
   CellValue scratch_;
 };
 
