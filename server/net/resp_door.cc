@@ -68,9 +68,8 @@ class RespConnection final : public ConnectionHandler {
       cut_off(Rejection::slow_reader, "it does not read the replies to its commands");
       return;
     }
-    if (state_ == State::open && session_.closing()) {
-      leave();
-    } else if (state_ == State::draining && !session_.waits()) {
+    if ((state_ == State::open && session_.closing()) ||
+        (state_ == State::draining && !session_.waits())) {
       leave();
     }
     door_.account(*this);

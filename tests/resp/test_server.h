@@ -49,7 +49,7 @@ class ReplyReader {
   [[nodiscard]] bool done() const { return rest_.empty(); }
 
   std::string read() {
-    const std::string head(line());
+    std::string head(line());
     const std::string_view text = std::string_view(head).substr(1);
     switch (head[0]) {
       case '+':
@@ -183,7 +183,7 @@ class TestBackend final : public resp::Backend {
 class TestServer {
  public:
   explicit TestServer(replica::Config config = {}, resp::Options options = {})
-      : backend(config), server(backend, options), session(server, "client", "server") {}
+      : backend(std::move(config)), server(backend, options), session(server, "client", "server") {}
 
   TestBackend backend;
   resp::Server server;

@@ -624,7 +624,7 @@ class KeyHistory {
   // In either order: each of the two may load what the other then finds.
   void check(Transaction& transaction) {
     const std::uint8_t db = any_db();
-    const std::size_t count = static_cast<std::size_t>(1 + below(20));
+    const std::size_t count = 1 + static_cast<std::size_t>(below(20));
     Keys looked_first;
     const bool look_first = below(2) == 0;
     if (look_first) {
