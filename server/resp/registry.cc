@@ -24,6 +24,8 @@ Registry::Registry() {
   bind(info_commands(), false);
   bind(config_commands(), false);
   bind(refused_commands(), false);
+  bind(crdt_commands(), false);
+  bind(crdt_commands_on_data(), true);
   for (const CommandFacts& facts : command_table()) {
     const auto has_function = [&](const CommandFacts& sub) { return commands_.contains(&sub); };
     if (std::ranges::any_of(facts.subcommands, has_function)) {

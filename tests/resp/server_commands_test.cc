@@ -56,6 +56,16 @@ TEST_CASE("calls and errors are counted by command, and forgotten on demand") {
   CHECK(info(redis).at("total_error_replies") == "0");
 }
 
+TEST_CASE("INFO counts the keys of each database that has any") {
+  TestServer redis;
+  CHECK(info(redis, "keyspace").empty());
+  redis.ask("MSET a 1 b 2");
+  redis.ask("SELECT 3");
+  redis.ask("SET c 3");
+  CHECK(info(redis, "keyspace") ==
+        std::map<std::string, std::string>{{"db0", "keys=2,exact=1"}, {"db3", "keys=1,exact=1"}});
+}
+
 TEST_CASE("CONFIG shows the options there are, by patterns") {
   TestServer redis;
   CHECK(redis.ask("CONFIG GET maxclients nosuch") == "['maxclients', '10000']");

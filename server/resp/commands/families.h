@@ -16,6 +16,7 @@ namespace starling::resp {
 [[nodiscard]] std::span<const Binding> sorted_set_range_commands();
 [[nodiscard]] std::span<const Binding> sorted_set_algebra_commands();
 [[nodiscard]] std::span<const Binding> server_commands_on_data();
+[[nodiscard]] std::span<const Binding> crdt_commands_on_data();
 
 // On the connection or the node: without one.
 [[nodiscard]] std::span<const Binding> transaction_commands();
@@ -27,5 +28,6 @@ namespace starling::resp {
 [[nodiscard]] std::span<const Binding> info_commands();
 [[nodiscard]] std::span<const Binding> config_commands();  // SLOWLOG and LATENCY too
 [[nodiscard]] std::span<const Binding> refused_commands();
+[[nodiscard]] std::span<const Binding> crdt_commands();
 
 }  // namespace starling::resp
