@@ -42,6 +42,7 @@ class RespConnection final : public ConnectionHandler {
 
   void ended() override {
     // The other side is done asking; what it asked is still answered, at the end of the tick.
+    other_side_ended_ = true;
     if (state_ == State::open) {
       state_ = State::draining;
       session_.speak();
@@ -135,6 +136,13 @@ class RespConnection final : public ConnectionHandler {
   void leave() {
     state_ = State::leaving;
     leaving_since_us_ = now();
+    // Others must not take it for a client that still listens.
+    session_.close();
+    door_.server_.pubsub().leave(session_);
+    if (other_side_ended_ && connection_->unsent() == 0) {
+      go();
+      return;
+    }
     if (door_.lingering_ >= door_.limits_.lingering && !door_.draining_) {
       go();
       return;
@@ -149,6 +157,7 @@ class RespConnection final : public ConnectionHandler {
   resp::Session session_;
   State state_ = State::open;
   bool lingers_ = false;  // counted by the door
+  bool other_side_ended_ = false;
   std::uint64_t leaving_since_us_ = 0;
   std::uint64_t progress_us_ = 0;  // when it sent something last
 };

@@ -115,7 +115,6 @@ void persistence_section(Report& out) {
   out.line("loading", out.view.ready ? 0 : 1);
   out.line("rdb_last_save_time", out.facts.durable_until_unix_s);
   out.line("rdb_saves", out.view.checkpoints);
-  out.line("rdb_last_bgsave_status", out.view.checkpoint_failures == 0 ? "ok" : "err");
   out.line("aof_enabled", 1);
   out.line("aof_last_write_status", "ok");  // a node that cannot write its log stops (R2.4)
   out.line("log_position", out.view.log_position);
