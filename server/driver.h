@@ -106,7 +106,7 @@ class Driver {
   std::uint64_t synced_ = 0;    // and the last that is known to be durable
   std::uint64_t last_sync_us_ = 0;
   std::uint64_t durable_until_us_ = 0;  // the begin of the last sync that has ended
-  bool syncing_ = false;  // everysec: one sync is under way
+  bool syncing_ = false;                // everysec: one sync is under way
   std::uint64_t event_second_ = 0;
   std::uint64_t events_in_second_ = 0;
 };

@@ -17,8 +17,8 @@ struct NodeFacts {
   std::string name;
   std::uint16_t port = 0;
   std::uint64_t uptime_seconds = 0;
-  std::uint64_t memory_bytes = 0;                            // resident
-  std::uint64_t memory_limit = 0;                            // --memory
+  std::uint64_t memory_bytes = 0;  // resident
+  std::uint64_t memory_limit = 0;  // --memory
   std::uint64_t user_cpu_us = 0;
   std::uint64_t system_cpu_us = 0;
   std::uint64_t process = 0;

@@ -73,7 +73,6 @@ class Server {
   // Of all requests since the start; the statistics can be reset.
   std::uint64_t commands_processed = 0;
 
-
  private:
   Backend& backend_;
   Options options_;

@@ -124,8 +124,8 @@ class Session {
   bool waits_ = false;
   bool again_ = false;
   bool running_ = false;
-  std::uint64_t errors_ = 0;  // answered so far
-  std::string pushed_;  // while it runs
+  std::uint64_t errors_ = 0;             // answered so far
+  std::string pushed_;                   // while it runs
   std::vector<std::string> unanswered_;  // the request that is asked again
   std::uint64_t asked_since_us_ = 0;
 };
