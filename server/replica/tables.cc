@@ -264,25 +264,26 @@ StoreResult<const CellValue*> Tables::read(const CellKey& key) {
   return value;
 }
 
+const CellValue* Tables::in_memory(const CellKey& key) const {
+  if (const LayerCell* live = live_.find(key)) {
+    return live->is_whole() ? &live->value() : nullptr;
+  }
+  const CellDelta* frozen =
+      frozen_ && !mutant("frozen_forgotten") ? frozen_->cells.find(key) : nullptr;
+  if (frozen != nullptr) {
+    return frozen->is_whole() ? &frozen->value() : nullptr;
+  }
+  if (const CellDelta* clean = clean_.find(key)) {
+    return &clean->value();
+  }
+  return known_complete(key.object) ? &nothing(key.cell.kind()) : nullptr;
+}
+
 StoreResult<const CellValue*> Tables::read_single(const CellKey& key, const std::string* stored) {
+  if (const CellValue* known = in_memory(key)) {
+    return known;
+  }
   LayerCell* live = live_.find(key);
-  if (live != nullptr && live->is_whole()) {
-    return &live->value();
-  }
-  if (live == nullptr) {
-    const CellDelta* frozen =
-        frozen_ && !mutant("frozen_forgotten") ? frozen_->cells.find(key) : nullptr;
-    if (frozen != nullptr && frozen->is_whole()) {
-      return &frozen->value();
-    }
-    const CellDelta* clean = clean_.find(key);
-    if (frozen == nullptr && clean != nullptr) {
-      return &clean->value();
-    }
-    if (frozen == nullptr && known_complete(key.object)) {
-      return &nothing(key.cell.kind());
-    }
-  }
   auto below = read_below(key, stored);
   if (!below) {
     return std::unexpected(below.error());
@@ -608,7 +609,7 @@ void Tables::change(const CellKey& key, const Change& change) {
   if (key.cell.kind() == CellKind::deadline) {
     deadlines_.set(key.object, deadline_of(std::get<DottedCell>(cell.value())));
   }
-  note_member(key);  // may read the cell, and so make it whole
+  note_member(key);
 }
 
 void Tables::assign(const CellKey& key, Sibling sibling, const VersionVector& context) {
@@ -1063,7 +1064,7 @@ StoreResult<Counts> Tables::walk_counts(const ObjectKey& object) {
 namespace {
 
 // So many changes are noted before the index follows them: whoever reads next waits for few.
-constexpr std::size_t most_stale = 256;
+constexpr std::size_t most_noted = 256;
 
 }  // namespace
 
@@ -1075,7 +1076,7 @@ StoreResult<ScoreIndex*> Tables::scores(const ObjectKey& object) {
       return std::unexpected(made.error());
     }
     scored_bytes_ += made->bytes();
-    found = scored_.emplace(object, Scored{std::move(*made), {}, 0}).first;
+    found = scored_.emplace(object, Scored{std::move(*made), {}, most_noted, 0}).first;
   } else if (auto caught = catch_up(object, found->second); !caught) {
     drop_scores(object);
     return std::unexpected(caught.error());
@@ -1105,7 +1106,8 @@ StoreResult<ScoreIndex> Tables::make_scores(const ObjectKey& object) {
   return builder.finish();
 }
 
-// A changed cell may be partial, and its other half cold: what the score is now is found out later.
+// A changed cell may be partial, and its other half cold: what the score is now is found out later,
+// for whoever applies changes does not wait for the disk (R4.2).
 void Tables::note_member(const CellKey& key) {
   if (scored_.empty() || object_type(key.cell.kind()) != ObjectType::sorted_set) {
     return;
@@ -1114,30 +1116,57 @@ void Tables::note_member(const CellKey& key) {
   if (found == scored_.end()) {
     return;
   }
-  std::vector<std::string>& stale = found->second.stale;
-  if (stale.empty() || stale.back() != key.cell.subkey()) {  // halves change one after the other
-    stale.push_back(key.cell.subkey());
+  Scored& scored = found->second;
+  if (scored.noted.empty() || scored.noted.back() != key.cell.subkey()) {  // halves come in turn
+    scored.noted.push_back(key.cell.subkey());
   }
-  if (stale.size() >= most_stale && !catch_up(key.object, found->second)) {
-    drop_scores(key.object);  // whoever needs it next meets the error
+  if (scored.noted.size() < scored.follow_at) {
+    return;
+  }
+  follow(key.object, scored);
+  scored.follow_at = 2 * scored.noted.size() + most_noted;
+  // To read so many cells costs as much as to make the index anew.
+  if (scored.noted.size() > scored.index.size() / 8 + 16 * most_noted) {
+    drop_scores(key.object);
   }
 }
 
-StoreResult<void> Tables::catch_up(const ObjectKey& object, Scored& scored) {
-  for (const std::string& name : std::exchange(scored.stale, {})) {
-    const auto base = read({object, {CellKind::scored_member, name}});
-    if (!base) {
-      return std::unexpected(base.error());
+void Tables::set_score(Scored& scored, const std::string& name, const CellValue& base,
+                       const CellValue& increments) {
+  const ScoreView view(std::get<DottedCell>(base), std::get<OriginTotals>(increments));
+  const std::size_t before = scored.index.bytes();
+  scored.index.put(name, view.score());
+  scored_bytes_ = scored_bytes_ + scored.index.bytes() - before;
+}
+
+// As far as memory tells.
+void Tables::follow(const ObjectKey& object, Scored& scored) {
+  std::erase_if(scored.noted, [&](const std::string& name) {
+    const CellValue* base = in_memory({object, {CellKind::scored_member, name}});
+    const CellValue* increments = in_memory({object, {CellKind::scored_totals, name}});
+    if (base == nullptr || increments == nullptr) {
+      return false;
     }
-    const DottedCell member = std::get<DottedCell>(**base);
+    set_score(scored, name, *base, *increments);
+    return true;
+  });
+}
+
+StoreResult<void> Tables::catch_up(const ObjectKey& object, Scored& scored) {
+  for (const std::string& name : scored.noted) {
+    const auto read_base = read({object, {CellKind::scored_member, name}});
+    if (!read_base) {
+      return std::unexpected(read_base.error());
+    }
+    const CellValue base = **read_base;
     const auto increments = read({object, {CellKind::scored_totals, name}});
     if (!increments) {
       return std::unexpected(increments.error());
     }
-    const std::size_t before = scored.index.bytes();
-    scored.index.put(name, ScoreView(member, std::get<OriginTotals>(**increments)).score());
-    scored_bytes_ = scored_bytes_ + scored.index.bytes() - before;
+    set_score(scored, name, base, **increments);
   }
+  scored.noted.clear();
+  scored.follow_at = most_noted;
   return {};
 }
 

@@ -226,6 +226,8 @@ class Tables {
   };
 
   StoreResult<Resident*> load(const ObjectKey& object);
+  // The whole cell as far as memory tells; null if it would have to be read.
+  [[nodiscard]] const CellValue* in_memory(const CellKey& key) const;
   // `stored`: the bytes of its row, if the caller has them at hand.
   StoreResult<const CellValue*> read_single(const CellKey& key,
                                             const std::string* stored = nullptr);
@@ -272,11 +274,15 @@ class Tables {
   // An index over the members of an object, and those whose cells have changed since.
   struct Scored {
     ScoreIndex index;
-    std::vector<std::string> stale;
-    std::uint64_t used = 0;  // the greater, the later
+    std::vector<std::string> noted;
+    std::size_t follow_at = 0;  // that many
+    std::uint64_t used = 0;     // the greater, the later
   };
   void note_member(const CellKey& key);
+  void follow(const ObjectKey& object, Scored& scored);
   StoreResult<void> catch_up(const ObjectKey& object, Scored& scored);
+  void set_score(Scored& scored, const std::string& name, const CellValue& base,
+                 const CellValue& increments);
   StoreResult<ScoreIndex> make_scores(const ObjectKey& object);
   void drop_scores(const ObjectKey& object);
   // Drops those not used for longest until all of them together have no more bytes than this.

@@ -111,6 +111,24 @@ class OrderedTables {
     tables_.add({object, {CellKind::scored_totals, member}}, part);
     seen_.advance({here, n_});
   }
+  // As a checkpoint has left it on disk.
+  void store_members(int members) {
+    auto writer = store_.begin_checkpoint(1);
+    REQUIRE(writer);
+    std::map<std::string, std::string> rows;
+    for (int i = 0; i < members; ++i) {
+      const Dot dot{here, ++n_};
+      seen_.advance(dot);
+      DottedCell cell;
+      cell.assign({dot, n_, encode_score({.value = static_cast<double>(i)})});
+      const CellName name{CellKind::scored_member, "m" + std::to_string(i)};
+      rows[encode_cell_key(0, {object, name})] = encode_stored(name.kind(), cell, origins_);
+    }
+    for (const auto& [key, value] : rows) {
+      REQUIRE((*writer)->put(key, value));
+    }
+    REQUIRE((*writer)->ingest());
+  }
   void kill(const std::string& member) {
     tables_.kill({object, {CellKind::scored_member, member}}, seen_);
   }
@@ -152,6 +170,34 @@ TEST_CASE("tables keep an index up with what others write") {
   z.kill_all();
   CHECK_FALSE(z.tables().has_scores(z.object));
   CHECK(z.order() == Order{{0.5, "b"}, {7, "c"}});
+}
+
+TEST_CASE("changes to cold members are followed when the order is asked for") {
+  OrderedTables z({.whole_object_rows = 8});
+  z.store_members(1000);
+  CHECK(z.order().size() == 1000);
+  for (int i = 0; i < 700; ++i) {
+    z.assign("m" + std::to_string(i), 5000 + i);
+  }
+  z.add("m900", 0.5);
+  z.kill("m901");
+  CHECK(z.tables().has_scores(z.object));
+  const Order order = z.order();
+  CHECK(order.size() == 999);
+  CHECK(order.front() == std::pair<double, std::string>(700, "m700"));
+  CHECK(order[200] == std::pair<double, std::string>(900.5, "m900"));
+  CHECK(order.back() == std::pair<double, std::string>(5699, "m699"));
+}
+
+TEST_CASE("an index that has fallen far behind is made anew") {
+  OrderedTables z({.whole_object_rows = 8});
+  z.store_members(100);
+  CHECK(z.order().size() == 100);
+  for (int i = 0; i < 20'000; ++i) {
+    z.assign("new" + std::to_string(i), i);
+  }
+  CHECK_FALSE(z.tables().has_scores(z.object));
+  CHECK(z.order().size() == 20'100);
 }
 
 TEST_CASE("an index is counted as memory, and goes when that is short") {
