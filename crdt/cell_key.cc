@@ -1,8 +1,8 @@
 #include "crdt/cell_key.h"
 
-#include <xxhash.h>
-
 #include <utility>
+
+#include <xxhash.h>
 
 #include "crdt/varint.h"
 

@@ -64,9 +64,7 @@ class CellName {
  public:
   CellName() = default;
   CellName(CellKind kind, std::string subkey)
-      : kind_(kind),
-        place_(is_element(kind) ? place_of(subkey) : 0),
-        subkey_(std::move(subkey)) {}
+      : kind_(kind), place_(is_element(kind) ? place_of(subkey) : 0), subkey_(std::move(subkey)) {}
   // Not later than any name of this kind at this place or a later one.
   static CellName first_at(CellKind kind, std::uint32_t place = 0) {
     CellName name;

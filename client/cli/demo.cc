@@ -69,9 +69,9 @@ class Nursery {
     const auto data = directory_ / node.name;
     std::filesystem::create_directory(data);
     std::vector<std::string> args{
-        program, "--data",   data.string(), "--name", node.name,     "--cluster",
-        "demo",  "--client", "127.0.0.1:0", "--peer", "127.0.0.1:0", "--resp",
-        "127.0.0.1:0", "--http", "off", "--sync", "os", "--allow-faults"};
+        program,       "--data",   data.string(), "--name", node.name,     "--cluster",
+        "demo",        "--client", "127.0.0.1:0", "--peer", "127.0.0.1:0", "--resp",
+        "127.0.0.1:0", "--http",   "off",         "--sync", "os",          "--allow-faults"};
     if (!join.empty()) {
       args.insert(args.end(), {"--join", join});
     }

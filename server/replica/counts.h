@@ -26,8 +26,8 @@ enum class Presence : std::uint8_t { unknown, absent, present };
 // The items of one object. Derived from its cells, local, never replicated. As a difference, every
 // number may be negative.
 struct Counts {
-  std::int64_t elements = 0;  // of the set
-  std::int64_t fields = 0;    // of the hash: those with a register, with totals, or with both
+  std::int64_t elements = 0;       // of the set
+  std::int64_t fields = 0;         // of the hash: those with a register, with totals, or with both
   std::int64_t field_totals = 0;   // fields with totals: left when a kill takes the registers
   std::int64_t members = 0;        // of the sorted set, as fields
   std::int64_t member_totals = 0;  // and as field_totals

@@ -141,7 +141,8 @@ std::string Explainer::seen_phrase(const Dot& dot) const {
 StoreResult<std::vector<Explainer::Cell>> Explainer::cells(const ObjectKey& key) {
   std::vector<Cell> cells;
   const auto walked = group_.tables().for_each(
-      key, CellName::first_at(CellKind{0}), CellKind{0xFF}, [&](const CellName& name, const CellValue& value) {
+      key, CellName::first_at(CellKind{0}), CellKind{0xFF},
+      [&](const CellName& name, const CellValue& value) {
         cells.push_back({name, value});
         return cells.size() < max_cells_shown ? Tables::Walk::on : Tables::Walk::stop;
       });
@@ -302,7 +303,7 @@ void Explainer::sentences_of(const ObjectKey& key, const std::vector<Cell>& cell
       case CellKind::set_element:
         for (const Sibling& sibling : std::get<DottedCell>(cell.value).siblings()) {
           const std::string subject = cell.name.kind() == CellKind::flag ? "The flag is on: enabled"
-                                                                       : subkey + " is in: added";
+                                                                         : subkey + " is in: added";
           out.push_back(hidden + subject + " by " + node_name(sibling.dot.origin.node) +
                         " (its operation " + std::to_string(sibling.dot.n) +
                         "); no remove has seen that, " + seen_phrase(sibling.dot) + ".");

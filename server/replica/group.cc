@@ -200,8 +200,8 @@ std::expected<void, wire::Error> Group::run(const Work& work, std::uint64_t unix
                              : write(transaction, std::nullopt, {});
 }
 
-std::expected<void, wire::Error> Group::write(Transaction& transaction,
-                                              std::optional<OpId> op_id, std::string outcome) {
+std::expected<void, wire::Error> Group::write(Transaction& transaction, std::optional<OpId> op_id,
+                                              std::string outcome) {
   if (transaction.bytes() > max_entry_payload) {
     return std::unexpected(
         wire::Error{wire::ErrorCode::too_large,
@@ -376,7 +376,9 @@ void Group::apply(const Entry& entry) {
   VersionVector context = entry.deps;
   for (std::size_t i = 0; i < entry.ops.size(); ++i) {
     const Op& op = entry.ops[i];
-    watches_.wrote(op);
+    if (!watches_.watches(op.key.object) || !changes_nothing(entry, op)) {
+      watches_.wrote(op);
+    }
     const Dot dot = mutant("entry_single_dot") ? entry.dot(0) : entry.dot(i);
     if (const auto* assign = std::get_if<Assign>(&op.change)) {
       const Hlc hlc = has_payload(op.key.cell.kind()) ? entry.hlc : 0;
@@ -411,6 +413,21 @@ void Group::apply(const Entry& entry) {
   }
   remember(entry);
   applied_.advance({entry.origin, entry.last()});
+}
+
+bool Group::changes_nothing(const Entry& entry, const Op& op) {
+  const auto* assign = std::get_if<Assign>(&op.change);
+  const CellKind kind = op.key.cell.kind();
+  if (assign == nullptr || (kind != CellKind::set_element && kind != CellKind::scored_member)) {
+    return false;
+  }
+  const auto now = tables_.read(op.key);
+  if (!now || !is_present(**now)) {
+    return false;
+  }
+  const auto& cell = std::get<DottedCell>(**now);
+  return kind == CellKind::set_element ||
+         (entry.origin == self_ && cell.winner()->bytes == assign->bytes);
 }
 
 void Group::remember(const Entry& entry) {

@@ -125,6 +125,8 @@ class Group {
   [[nodiscard]] std::expected<void, wire::Error> write(Transaction& transaction,
                                                        std::optional<OpId> op_id,
                                                        std::string outcome);
+  // An add of what is there already is a write to other nodes, but WATCH must not take it for one.
+  [[nodiscard]] bool changes_nothing(const Entry& entry, const Op& op);
   void remember(const Entry& entry);
   [[nodiscard]] std::expected<Executed, wire::Error> repeat(const wire::Request& request,
                                                             const OpOutcome& outcome);
@@ -148,8 +150,8 @@ class Group {
   std::uint64_t log_end_ = 0;
   std::deque<std::pair<std::uint64_t, VersionVector>> unsynced_;  // position -> V there
   Watches watches_;
-  OpOutcomes outcomes_;                                           // since the last freeze
-  OpOutcomes frozen_outcomes_;                                    // in the checkpoint being written
+  OpOutcomes outcomes_;         // since the last freeze
+  OpOutcomes frozen_outcomes_;  // in the checkpoint being written
   std::uint64_t checkpoint_number_ = 0;
   std::uint64_t frozen_position_ = 0;
   std::map<Origin, std::string> stalled_;

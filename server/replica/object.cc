@@ -8,9 +8,8 @@
 namespace starling::replica {
 namespace {
 
-constexpr std::array all_types{ObjectType::string,      ObjectType::hash, ObjectType::set,
-                               ObjectType::flag,        ObjectType::mv_register,
-                               ObjectType::sorted_set};
+constexpr std::array all_types{ObjectType::string, ObjectType::hash,        ObjectType::set,
+                               ObjectType::flag,   ObjectType::mv_register, ObjectType::sorted_set};
 
 bool is_collection(ObjectType type) {
   return type == ObjectType::set || type == ObjectType::hash || type == ObjectType::sorted_set;

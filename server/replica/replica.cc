@@ -10,8 +10,8 @@
 #include "crdt/varint.h"
 #include "server/json_writer.h"
 #include "server/replica/commands.h"
-#include "server/replica/explain.h"
 #include "server/replica/expiry.h"
+#include "server/replica/explain.h"
 #include "server/replica/group.h"
 #include "server/replica/members.h"
 #include "server/replica/replicator.h"
@@ -413,8 +413,7 @@ void Replica::Impl::serve(ClientRequest request, Now now) {
   const bool writes = std::ranges::any_of(
       request.request.commands, [](const wire::Command& c) { return wire::is_write(c.code); });
   if (writes && !group_.has_room(payload_bytes(request.request))) {
-    refuse(request, error(wire::ErrorCode::no_space,
-                          std::string(no_space)));
+    refuse(request, error(wire::ErrorCode::no_space, std::string(no_space)));
     return;
   }
   if (writes && group_.tables().full()) {
@@ -437,9 +436,7 @@ void Replica::Impl::serve(ClientRequest request, Now now) {
 }
 
 Replica::Outcome Replica::Impl::run(const Work& work, const Demand& demand, Now now) {
-  const auto refused = [](wire::Error error) {
-    return Outcome{Ran::refused, std::move(error)};
-  };
+  const auto refused = [](wire::Error error) { return Outcome{Ran::refused, std::move(error)}; };
   wants_tick_ = true;
   ++commands_;
   if (auto problem = cannot_serve()) {
@@ -764,8 +761,8 @@ void Replica::Impl::maybe_truncate(Effects& effects) {
 void Replica::Impl::expire(Now now) {
   constexpr std::size_t entry_bytes = 1u << 20;
   if (!cannot_serve() && !group_.tables().full() && group_.has_room(entry_bytes)) {
-    const auto stepped = expiry_.step(
-        group_, [&](const ObjectKey& key) { return rank(key); }, now, expiry_ms(now));
+    const auto stepped =
+        expiry_.step(group_, [&](const ObjectKey& key) { return rank(key); }, now, expiry_ms(now));
     if (!stepped) {
       events_.push_back({Severity::error, "keys could not be expired: " + stepped.error().message});
     }

@@ -424,8 +424,7 @@ void Replicator::on(Link& link, const wire::Ack& message, Now now) {
 }
 
 void Replicator::note_clock(Link& link, std::uint64_t clock_ms, Now now) {
-  link.clock_skew_ms =
-      static_cast<std::int64_t>(clock_ms) - static_cast<std::int64_t>(now.unix_ms);
+  link.clock_skew_ms = static_cast<std::int64_t>(clock_ms) - static_cast<std::int64_t>(now.unix_ms);
   link.clock_ms = clock_ms;
   link.clock_at_us = now.monotonic_us;
 }
@@ -449,8 +448,7 @@ std::int64_t Replicator::expiry_ms(Now now) const {
   }
   std::uint64_t time = now.unix_ms;
   if (freshest != nullptr) {
-    time = std::min(time,
-                    freshest->clock_ms + (now.monotonic_us - freshest->clock_at_us) / 1000);
+    time = std::min(time, freshest->clock_ms + (now.monotonic_us - freshest->clock_at_us) / 1000);
   }
   return static_cast<std::int64_t>(std::min<std::uint64_t>(time, INT64_MAX));
 }

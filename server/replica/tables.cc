@@ -1205,8 +1205,8 @@ StoreResult<std::vector<ObjectKey>> Tables::take_due(std::int64_t now_ms, std::s
     return due;
   }
   next_row_ = never_expires;
-  const auto rows = cut->scan(indexed_row_.empty() ? deadline_rows_from(0) : indexed_row_,
-                              deadline_rows_end());
+  const auto rows =
+      cut->scan(indexed_row_.empty() ? deadline_rows_from(0) : indexed_row_, deadline_rows_end());
   for (; rows->valid(); rows->next()) {
     auto row = decode_deadline_row(rows->key());
     if (!row) {

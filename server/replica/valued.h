@@ -31,7 +31,9 @@ class Valued {
   [[nodiscard]] bool exists() const { return !base_.empty() || increments_.exists(); }
   [[nodiscard]] StringView view() const { return {base_, increments_}; }
   [[nodiscard]] std::optional<std::string> text() const { return view().text(); }
-  [[nodiscard]] std::optional<double> score() const { return ScoreView(base_, increments_).score(); }
+  [[nodiscard]] std::optional<double> score() const {
+    return ScoreView(base_, increments_).score();
+  }
 
   // Replaces the register and takes away the increments that are seen.
   void assign(std::string bytes);

@@ -23,6 +23,9 @@ class Watches {
   // Only of a key that is watched.
   [[nodiscard]] bool changed(const ObjectKey& key, Stamp since) const;
 
+  [[nodiscard]] bool watches(const ObjectKey& key) const {
+    return !keys_.empty() && keys_.contains(key);
+  }
   void wrote(const Op& op);
 
  private:

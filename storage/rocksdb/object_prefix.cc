@@ -46,8 +46,8 @@ std::optional<std::string_view> object_prefix_of(std::string_view key) {
   in.be<std::uint16_t>();  // group
   in.be<std::uint16_t>();  // place
   in.be<std::uint32_t>();
-  in.u8();                 // database
-  in.bytes();              // user key
+  in.u8();     // database
+  in.bytes();  // user key
   if (!in.ok()) {
     return std::nullopt;
   }

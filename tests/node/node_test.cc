@@ -18,9 +18,10 @@ using std::chrono::milliseconds;
 using test::RawSocket;
 
 Config config_in(const std::filesystem::path& data) {
-  auto config = parse_command_line({"--data", data, "--name", "n1", "--client", "127.0.0.1:0",
-                                    "--peer", "127.0.0.1:0", "--resp", "off", "--http", "off", "--memory", "64M"},
-                                   {});
+  auto config =
+      parse_command_line({"--data", data, "--name", "n1", "--client", "127.0.0.1:0", "--peer",
+                          "127.0.0.1:0", "--resp", "off", "--http", "off", "--memory", "64M"},
+                         {});
   REQUIRE(config);
   return *config;
 }

@@ -10,9 +10,10 @@ FAMILIES = ("strings", "keys", "ttl", "hash", "set", "zset", "transactions")
 _BY_GROUP = {"string": "strings", "generic": "keys", "hash": "hash", "set": "set", "sorted-set": "zset",
              "transactions": "transactions"}
 _TTL = {"expire", "pexpire", "expireat", "pexpireat", "ttl", "pttl", "expiretime", "pexpiretime", "persist"}
-_KEYS_OF_THE_SERVER = {"dbsize", "flushdb", "flushall", "swapdb", "memory|usage"}
-# WAIT is about peers. HELP is words for people, in our own words.
-_NOT_COMPARED = {"wait", "object|help"}
+_KEYS_OF_THE_SERVER = {"dbsize", "flushdb", "flushall", "memory|usage"}
+# WAIT is about peers. HELP is words for people, in our own words. SWAPDB is refused. REFCOUNT is about sharing of small
+# integers inside Redis.
+_NOT_COMPARED = {"wait", "object|help", "swapdb", "object|refcount"}
 # Redis answers these with an error whenever its memory policy is not LFU, and so do we.
 ALWAYS_AN_ERROR = {"object|freq"}
 

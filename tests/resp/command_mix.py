@@ -10,7 +10,7 @@ STEPS_OF_EPISODE = 2000
 SHARE_OF_MALFORMED = 0.05
 SHARE_OF_FILL = 0.12
 # How often a command comes, where that is not 1: those that take much away come less often.
-WEIGHTS = {"FLUSHALL": 0.6, "FLUSHDB": 0.5, "SWAPDB": 0.3, "DEL": 0.6, "UNLINK": 0.6, "GETDEL": 0.5, "MOVE": 0.4, None: 3,
+WEIGHTS = {"FLUSHALL": 0.6, "FLUSHDB": 0.5, "DEL": 0.6, "UNLINK": 0.6, "GETDEL": 0.5, "MOVE": 0.4, None: 3,
            "OBJECT|FREQ": 0.5, "SETEX": 0.8, "PSETEX": 0.8, "MSETNX": 0.8, "SPOP": 0.8, "ZREMRANGEBYRANK": 0.6,
            "ZREMRANGEBYSCORE": 0.5, "ZREMRANGEBYLEX": 0.6, "ZPOPMIN": 0.7, "ZPOPMAX": 0.7, "ZMPOP": 0.7, "MSET": 0.8}
 # Answered at will, or followed up: these have no place within MULTI.

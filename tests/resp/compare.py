@@ -17,11 +17,14 @@ ENCODINGS = {b"int", b"embstr", b"raw", b"listpack", b"hashtable", b"intset", b"
 
 
 def near_floats(one, other):
-    """At most 2 ulp apart. The same float in another notation is not the same reply."""
+    """At most 2 ulp apart. The same float in another notation is not the same reply, but for zero: which of its two signs
+    a score shows depends, in Redis, on how it keeps the set."""
     try:
         one, other = float(one), float(other)
     except ValueError:
         return False
+    if one == other == 0:
+        return True
     return one != other and abs(one - other) <= 2 * math.ulp(max(abs(one), abs(other)))
 
 

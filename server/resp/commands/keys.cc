@@ -223,8 +223,7 @@ std::optional<ExpireCondition> expire_condition(const Call& call) {
     }
   }
   if (condition.none && (condition.some || condition.greater || condition.less)) {
-    call.reply.error(
-        "ERR NX and XX, GT or LT options at the same time are not compatible");
+    call.reply.error("ERR NX and XX, GT or LT options at the same time are not compatible");
     return std::nullopt;
   }
   if (condition.greater && condition.less) {
@@ -335,8 +334,8 @@ void scan(Call& call) {
     }
   }
   constexpr std::int64_t most = 100'000;  // of a second in which nobody else is served
-  replica::KeyPage page = replica::scan(*call.tx, call.db, *cursor,
-                                        static_cast<std::size_t>(std::min(count, most)));
+  replica::KeyPage page =
+      replica::scan(*call.tx, call.db, *cursor, static_cast<std::size_t>(std::min(count, most)));
   std::erase_if(page.keys, [&](const replica::ListedKey& key) {
     return (pattern && !pattern->matches(key.key)) ||
            (wanted && upper(type_name(key.type)) != *wanted);
@@ -383,8 +382,8 @@ void keys(Call& call) {
 void dbsize(Call& call) { call.reply.integer(replica::key_count(*call.tx, call.db)); }
 
 void randomkey(Call& call) {
-  const auto key = replica::random_key(*call.tx, call.db,
-                                       [&] { return call.server.backend().random(); });
+  const auto key =
+      replica::random_key(*call.tx, call.db, [&] { return call.server.backend().random(); });
   key ? call.reply.bulk(key->key) : call.reply.nil();
 }
 
@@ -392,8 +391,8 @@ void randomkey(Call& call) {
 
 // SYNC and ASYNC are the same here: a flush is one kill, swept by the next checkpoint.
 bool flush_option(const Call& call) {
-  if (call.size() == 1 || (call.size() == 2 && (is_word(call[1], "SYNC") ||
-                                                is_word(call[1], "ASYNC")))) {
+  if (call.size() == 1 ||
+      (call.size() == 2 && (is_word(call[1], "SYNC") || is_word(call[1], "ASYNC")))) {
     return true;
   }
   call.syntax_error();
@@ -460,14 +459,13 @@ void object_idletime(Call& call) {
   }
   Hlc newest = object.types().front().created;
   if (object.type() == ObjectType::string) {
-    if (const Sibling* winner =
-            call.tx->dotted(object.cell(CellKind::string_register)).winner()) {
+    if (const Sibling* winner = call.tx->dotted(object.cell(CellKind::string_register)).winner()) {
       newest = std::max(newest, winner->hlc);
     }
   }
   const auto written = static_cast<std::int64_t>(hlc_unix_ms(newest));
-  call.reply.integer(
-      newest == 0 ? 0 : std::max<std::int64_t>(call.tx->now_ms() - written, 0) / 1000);
+  call.reply.integer(newest == 0 ? 0
+                                 : std::max<std::int64_t>(call.tx->now_ms() - written, 0) / 1000);
 }
 
 void object_freq(Call& call) {

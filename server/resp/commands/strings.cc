@@ -1,6 +1,4 @@
 // Strings and counters: one object with a register and the increments over it.
-#include "crdt/string.h"
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "crdt/deadline.h"
+#include "crdt/string.h"
 #include "server/replica/valued.h"
 #include "server/resp/commands/families.h"
 #include "server/resp/expire_time.h"
@@ -435,8 +434,8 @@ class LongestCommon {
       : a_(a), b_(b), lengths_((a.size() + 1) * (b.size() + 1)) {
     for (std::size_t i = 1; i <= a.size(); ++i) {
       for (std::size_t j = 1; j <= b.size(); ++j) {
-        at(i, j) = a[i - 1] == b[j - 1] ? at(i - 1, j - 1) + 1
-                                        : std::max(at(i - 1, j), at(i, j - 1));
+        at(i, j) =
+            a[i - 1] == b[j - 1] ? at(i - 1, j - 1) + 1 : std::max(at(i - 1, j), at(i, j - 1));
       }
     }
   }
@@ -538,28 +537,17 @@ void lcs(Call& call) {
 }
 
 constexpr std::array bindings{
-    Binding{"get", get},
-    Binding{"set", set},
-    Binding{"setnx", setnx},
-    Binding{"setex", setex},
-    Binding{"psetex", psetex},
-    Binding{"getset", getset},
-    Binding{"getdel", getdel},
-    Binding{"getex", getex},
-    Binding{"mget", mget},
-    Binding{"mset", mset},
-    Binding{"msetnx", msetnx},
-    Binding{"append", append},
-    Binding{"strlen", strlen_},
-    Binding{"getrange", getrange},
-    Binding{"substr", getrange},
-    Binding{"setrange", setrange},
-    Binding{"lcs", lcs},
-    Binding{"incr", incr},
-    Binding{"decr", decr},
-    Binding{"incrby", incrby},
-    Binding{"decrby", decrby},
-    Binding{"incrbyfloat", incrbyfloat},
+    Binding{"get", get},         Binding{"set", set},
+    Binding{"setnx", setnx},     Binding{"setex", setex},
+    Binding{"psetex", psetex},   Binding{"getset", getset},
+    Binding{"getdel", getdel},   Binding{"getex", getex},
+    Binding{"mget", mget},       Binding{"mset", mset},
+    Binding{"msetnx", msetnx},   Binding{"append", append},
+    Binding{"strlen", strlen_},  Binding{"getrange", getrange},
+    Binding{"substr", getrange}, Binding{"setrange", setrange},
+    Binding{"lcs", lcs},         Binding{"incr", incr},
+    Binding{"decr", decr},       Binding{"incrby", incrby},
+    Binding{"decrby", decrby},   Binding{"incrbyfloat", incrbyfloat},
 };
 
 }  // namespace
