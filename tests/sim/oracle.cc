@@ -73,6 +73,7 @@ bool Oracle::Object::has(ObjectType type) const {
       return flag;
     case ObjectType::mv_register:
       return !mv.empty();
+    case ObjectType::sorted_set:  // not in the schedules yet
     case ObjectType::none:
       break;
   }
@@ -88,10 +89,16 @@ Hlc Oracle::Object::created(ObjectType type) const {
     return string.oldest;
   }
   if (type == ObjectType::hash) {
+    const Number* first = nullptr;  // in the order of rows (decision 0005)
+    std::uint32_t first_place = 0;
     for (const auto& [field, number] : fields) {
-      if (number.winner) {
-        return number.oldest;
+      if (number.winner && (first == nullptr || place_of(field) < first_place)) {
+        first = &number;
+        first_place = place_of(field);
       }
+    }
+    if (first != nullptr) {
+      return first->oldest;
     }
   }
   if (type == ObjectType::mv_register) {
