@@ -13,14 +13,12 @@ std::string quoted(std::string_view said, std::size_t longest = 128) {
 }
 
 std::string unknown_command(std::span<const std::string_view> args) {
-  std::string text = "ERR unknown command " + quoted(args[0]) + ", with args beginning with: ";
-  std::size_t shown = 0;
-  for (std::size_t i = 1; i < args.size() && shown < 128; ++i) {
-    const std::string_view said = args[i].substr(0, 128 - shown);
-    shown += said.size();
-    text += quoted(said) + " ";
+  constexpr std::size_t longest = 128;  // quotes and spaces included
+  std::string said;
+  for (std::size_t i = 1; i < args.size() && said.size() < longest; ++i) {
+    said += quoted(args[i], longest - said.size()) + " ";
   }
-  return text;
+  return "ERR unknown command " + quoted(args[0]) + ", with args beginning with: " + said;
 }
 
 std::string upper(std::string_view text) {

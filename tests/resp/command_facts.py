@@ -14,6 +14,8 @@ _KEYS_OF_THE_SERVER = {"dbsize", "flushdb", "flushall", "memory|usage"}
 # WAIT is about peers. HELP is words for people, in our own words. SWAPDB is refused. REFCOUNT is about sharing of small
 # integers inside Redis.
 _NOT_COMPARED = {"wait", "object|help", "swapdb", "object|refcount"}
+# Of those, what would be drawn by chance.
+NEVER_COMPARED = {"swapdb", "object|refcount"}
 # Redis answers these with an error whenever its memory policy is not LFU, and so do we.
 ALWAYS_AN_ERROR = {"object|freq"}
 

@@ -77,8 +77,8 @@ class CommandMix:
             return [words, command("DBSIZE"), *(step.command for step in self._fill_all())]
         if name == "FLUSHDB":
             return [select, *fill(self.draw, "keys", key), words, command("DBSIZE"), command("TYPE", key), back]
-        if name == "SWAPDB":
-            return [words, command("TYPE", key), command("DBSIZE"), command("SWAPDB", OTHER_DB, 0)]
+        if name == "DBSIZE" and len(words) == 1:
+            return [command("KEYS", "*"), words]  # so that Redis has met what was born expired
         if name == "MOVE" and len(words) == 3:
             there = words[1]
             return [words, select, command("TYPE", there), command("TTL", there), self.draw.choice([

@@ -21,7 +21,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from command_facts import ALWAYS_AN_ERROR, FAMILIES, CommandTable  # noqa: E402
+from command_facts import ALWAYS_AN_ERROR, FAMILIES, NEVER_COMPARED, CommandTable  # noqa: E402
 from command_mix import CommandMix  # noqa: E402
 from directed import SCENARIOS  # noqa: E402
 from duel import Duel  # noqa: E402
@@ -249,7 +249,7 @@ def parse_options():
     if options.quick:
         options.commands = 20_000
     options.families = options.families.split(",")
-    options.without = set(options.without.lower().split(",")) - {""}
+    options.without = (set(options.without.lower().split(",")) - {""}) | NEVER_COMPARED
     unknown = set(options.families) - set(FAMILIES)
     if unknown:
         parser.error(f"no family {', '.join(sorted(unknown))}; there are {', '.join(FAMILIES)}")

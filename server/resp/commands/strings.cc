@@ -157,9 +157,13 @@ void set(Call& call) {
     }
     return;
   }
-  replace(object, call[2], options->keep_deadline);
-  if (deadline) {
-    object.expire_at(*deadline);
+  if (deadline && *deadline <= call.tx->now_ms()) {
+    object.erase();  // it would have expired already
+  } else {
+    replace(object, call[2], options->keep_deadline);
+    if (deadline) {
+      object.expire_at(*deadline);
+    }
   }
   if (!options->get) {
     call.reply.ok();
