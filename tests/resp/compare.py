@@ -3,6 +3,7 @@ docs/redis-compatibility.md, "How we test"; everything else must be equal, bytes
 """
 
 import collections
+import decimal
 import itertools
 import math
 
@@ -20,12 +21,18 @@ def near_floats(one, other):
     """At most 2 ulp apart. The same float in another notation is not the same reply, but for zero: which of its two signs
     a score shows depends, in Redis, on how it keeps the set."""
     try:
+        exact_one, exact_other = exactly(one), exactly(other)
         one, other = float(one), float(other)
-    except ValueError:
+    except (ValueError, decimal.InvalidOperation):
         return False
     if one == other == 0:
         return True
-    return one != other and abs(one - other) <= 2 * math.ulp(max(abs(one), abs(other)))
+    return exact_one != exact_other and abs(one - other) <= 2 * math.ulp(max(abs(one), abs(other)))
+
+
+def exactly(number):
+    """Sums are shown with more digits than a double has."""
+    return decimal.Decimal(number.decode()) if type(number) is bytes else decimal.Decimal(number)
 
 
 def near(one, other):
