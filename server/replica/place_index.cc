@@ -1,6 +1,9 @@
 #include "server/replica/place_index.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
+#include <vector>
 
 namespace starling::replica {
 namespace {
@@ -37,7 +40,11 @@ void PlaceIndex::sort(Bucket& bucket) {
     return;
   }
   std::sort(middle, bucket.objects.end(), before);
-  std::inplace_merge(bucket.objects.begin(), middle, bucket.objects.end(), before);
+  std::vector<Placed> merged;
+  merged.reserve(bucket.objects.size());
+  std::merge(bucket.objects.begin(), middle, middle, bucket.objects.end(),
+             std::back_inserter(merged), before);
+  bucket.objects = std::move(merged);
   bucket.sorted = bucket.objects.size();
 }
 

@@ -27,6 +27,8 @@ def near_floats(one, other):
         return False
     if one == other == 0:
         return True
+    if math.isinf(one) or math.isinf(other):
+        return False
     return exact_one != exact_other and abs(one - other) <= 2 * math.ulp(max(abs(one), abs(other)))
 
 
