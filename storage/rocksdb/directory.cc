@@ -109,21 +109,50 @@ StoreResult<FileDescriptor> lock(const fs::path& path) {
   return lock;
 }
 
-std::optional<unsigned> parse_format(std::string_view text) {
+struct Format {
+  unsigned version = 0;
+  unsigned draft = 1;
+};
+
+// Takes a number from the front.
+std::optional<unsigned> take_number(std::string_view& text) {
+  unsigned number = 0;
+  const char* const begin = text.data();
+  const auto [end, error] = std::from_chars(begin, begin + text.size(), number);
+  if (error != std::errc()) {
+    return std::nullopt;
+  }
+  text.remove_prefix(static_cast<std::size_t>(end - begin));
+  return number;
+}
+
+// "format V" or "format V draft D"; the first draft did not say so.
+std::optional<Format> parse_format(std::string_view text) {
   constexpr std::string_view label = "format ";
+  constexpr std::string_view draft_label = " draft ";
   if (!text.starts_with(format_first_line)) {
     return std::nullopt;
   }
   text.remove_prefix(format_first_line.size());
-  if (!text.starts_with(label) || !text.ends_with('\n')) {
+  if (!text.starts_with(label)) {
     return std::nullopt;
   }
   text.remove_prefix(label.size());
-  text.remove_suffix(1);
-  unsigned version = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
-  return error == std::errc() && end == text.data() + text.size() ? std::optional(version)
-                                                                  : std::nullopt;
+  Format format;
+  const auto version = take_number(text);
+  if (!version) {
+    return std::nullopt;
+  }
+  format.version = *version;
+  if (text.starts_with(draft_label)) {
+    text.remove_prefix(draft_label.size());
+    const auto draft = take_number(text);
+    if (!draft) {
+      return std::nullopt;
+    }
+    format.draft = *draft;
+  }
+  return text == "\n" ? std::optional(format) : std::nullopt;
 }
 
 StoreResult<void> check_format(const fs::path& path) {
@@ -131,20 +160,27 @@ StoreResult<void> check_format(const fs::path& path) {
   if (!text) {
     return std::unexpected(text.error());
   }
-  const auto version = parse_format(*text);
-  if (!version) {
+  const auto format = parse_format(*text);
+  if (!format) {
     return std::unexpected(
         refused(fmt::format("{} does not say that this is a Starling data directory: it is damaged "
                             "or belongs to another "
                             "program; name another directory with --data, or {}",
                             (path / "FORMAT").string(), restore_advice())));
   }
-  if (*version > directory_format_version) {
+  if (format->version > directory_format_version) {
     return std::unexpected(
         refused(fmt::format("data directory {} was written by a newer Starling: it has format {} "
                             "and this program knows "
                             "up to {}; nothing was changed; start the newer program",
-                            path.string(), *version, directory_format_version)));
+                            path.string(), format->version, directory_format_version)));
+  }
+  if (format->draft != directory_format_draft) {
+    return std::unexpected(refused(fmt::format(
+        "data directory {} was written under draft {} of format {}, and this program reads draft "
+        "{}: before format 1 they do not read each other's; nothing was changed; export with the "
+        "program that wrote it, or start with an empty directory and --join",
+        path.string(), format->draft, format->version, directory_format_draft)));
   }
   return {};
 }
@@ -154,8 +190,9 @@ StoreResult<void> initialise(const fs::path& path) {
   if (auto written = write_small_file(path / "outside", encode_outside_position(0)); !written) {
     return written;
   }
-  return write_small_file(
-      path / "FORMAT", fmt::format("{}format {}\n", format_first_line, directory_format_version));
+  return write_small_file(path / "FORMAT",
+                          fmt::format("{}format {} draft {}\n", format_first_line,
+                                      directory_format_version, directory_format_draft));
 }
 
 // Files of checkpoints that were being written when the process died.

@@ -9,6 +9,9 @@
 namespace starling {
 
 inline constexpr unsigned directory_format_version = 0;
+// Format 0 is not settled: every change of what lies where counts this up, and a directory of
+// another draft is refused, because its rows would read as absent.
+inline constexpr unsigned directory_format_draft = 2;
 
 // An opened data directory, locked against other processes until it is destroyed.
 // Invariant: FORMAT names this product and a version we know, and incoming/ is empty at open.

@@ -179,6 +179,17 @@ TEST_CASE("a newer format is refused and not touched") {
   CHECK_SAYS(message, "format 1");
 }
 
+TEST_CASE("an older draft of format 0 is refused and not touched: its rows would read as absent") {
+  TempDir dir;
+  fill(dir / "data", 3, 2);
+  for (const auto* text :
+       {"starling data directory\nformat 0\n", "starling data directory\nformat 0 draft 1\n"}) {
+    CAPTURE(text);
+    write_file(dir / "data" / "FORMAT", text);
+    CHECK_SAYS(refusal(dir / "data"), "draft 1 of format 0");
+  }
+}
+
 TEST_CASE("a FORMAT that says something else is refused") {
   TempDir dir;
   fill(dir / "data", 3, 2);
