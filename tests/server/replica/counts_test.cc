@@ -7,6 +7,7 @@
 
 #include "crdt/aw_set.h"
 #include "tests/server/replica/test_group.h"
+#include "tests/server/replica/two_groups.h"
 
 namespace starling::test {
 namespace {
@@ -250,29 +251,18 @@ TEST_CASE("rows of another version are derived anew by the next checkpoint, righ
 }
 
 // Two groups, all that can happen to a count, and a brute-force count at any time.
-class History {
+class History final : public TwoGroups {
  public:
-  explicit History(std::uint32_t seed) : random_(seed) {}
+  explicit History(std::uint32_t seed) : TwoGroups(seed, small_objects(12'000), small_objects()) {}
 
   void go(int steps) {
     for (int i = 0; i < steps; ++i) {
       TestGroup& at = any_group();
-      switch (below(24)) {
-        case 0:
-          any_group().pull_from(any_group());
-          break;
-        case 1:
-        case 2:
-          step_checkpoint(at);
-          break;
-        case 3:
-          if (below(4) == 0) {
-            at.restart();
-          }
-          break;
-        case 4:
-          at->tables().evict();
-          break;
+      const int choice = below(24);
+      if (disturb(choice, at)) {
+        continue;
+      }
+      switch (choice) {
         case 5:
         case 6:
         case 7:
@@ -284,12 +274,7 @@ class History {
       }
     }
     for (TestGroup& at : groups_) {
-      if (at.writing()) {
-        at.write();
-      }
-      if (at.written()) {
-        at.told();
-      }
+      end_checkpoint(at);
       check(at);
       at.checkpoint();
       check_rows(at);
@@ -297,9 +282,6 @@ class History {
   }
 
  private:
-  int below(int bound) { return std::uniform_int_distribution<int>(0, bound - 1)(random_); }
-  TestGroup& any_group() { return groups_[static_cast<std::size_t>(below(2))]; }
-
   std::vector<Command> random_commands() {
     std::vector<Command> commands;
     for (int n = 1 + below(4); n > 0; --n) {
@@ -340,24 +322,6 @@ class History {
     return commands;
   }
 
-  void step_checkpoint(TestGroup& at) {
-    if (at.written()) {
-      at.told();
-      if (at->tables().freezing()) {
-        FAIL("the checkpoint did not end");
-      }
-    } else if (at.writing()) {
-      at.store().fail_checkpoints = below(4) == 0;
-      at.write();
-      const bool failed = std::exchange(at.store().fail_checkpoints, false);
-      if (!failed) {
-        check_rows(at);
-      }
-    } else {
-      at.freeze();
-    }
-  }
-
   // In either order: each of the two may load what the other then finds.
   void check(TestGroup& at) {
     const std::string key = std::to_string(below(2));
@@ -376,12 +340,9 @@ class History {
     REQUIRE((at.text(type(size.key)) == "none") == (there == 0));
   }
 
-  static void check_rows(TestGroup& at) {
+  void check_rows(TestGroup& at) override {
     REQUIRE(derived_rows(at.store()) == counted(at.store()));
   }
-
-  std::mt19937 random_;
-  TestGroup groups_[2] = {TestGroup(1, small_objects(12'000)), TestGroup(2, small_objects())};
 };
 
 TEST_CASE("counts are exact after any history") {

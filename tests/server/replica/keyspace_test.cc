@@ -11,6 +11,7 @@
 #include "server/replica/object_walk.h"
 #include "server/replica/shown.h"
 #include "tests/server/replica/test_group.h"
+#include "tests/server/replica/two_groups.h"
 
 namespace starling::test {
 namespace {
@@ -467,29 +468,19 @@ TEST_CASE("totals can be reset in parts before a flush that would be too large")
 }
 
 // Two groups and all that can happen to keys; then every key is looked at.
-class KeyHistory {
+class KeyHistory final : public TwoGroups {
  public:
-  explicit KeyHistory(std::uint32_t seed) : random_(seed) {}
+  explicit KeyHistory(std::uint32_t seed)
+      : TwoGroups(seed, small_objects(20'000), small_objects()) {}
 
   void go(int steps) {
     for (int i = 0; i < steps; ++i) {
       TestGroup& at = any_group();
-      switch (below(16)) {
-        case 0:
-          any_group().pull_from(any_group());
-          break;
-        case 1:
-        case 2:
-          step_checkpoint(at);
-          break;
-        case 3:
-          if (below(4) == 0) {
-            at.restart();
-          }
-          break;
-        case 4:
-          at->tables().evict();
-          break;
+      const int choice = below(16);
+      if (disturb(choice, at)) {
+        continue;
+      }
+      switch (choice) {
         case 5:
         case 6:
         case 7:
@@ -516,12 +507,7 @@ class KeyHistory {
       }
     }
     for (TestGroup& at : groups_) {
-      if (at.writing()) {
-        at.write();
-      }
-      if (at.written()) {
-        at.told();
-      }
+      end_checkpoint(at);
       at.work([&](Transaction& transaction) { check(transaction); });
       at.checkpoint();
       check_rows(at);
@@ -534,8 +520,6 @@ class KeyHistory {
  private:
   static constexpr int key_names = 12;
 
-  int below(int bound) { return std::uniform_int_distribution<int>(0, bound - 1)(random_); }
-  TestGroup& any_group() { return groups_[static_cast<std::size_t>(below(2))]; }
   std::uint8_t any_db() { return below(4) == 0 ? 1 : 0; }
 
   void change(Transaction& transaction) {
@@ -603,21 +587,7 @@ class KeyHistory {
     }
   }
 
-  void step_checkpoint(TestGroup& at) {
-    if (at.written()) {
-      at.told();
-    } else if (at.writing()) {
-      at.store().fail_checkpoints = below(4) == 0;
-      at.write();
-      if (!std::exchange(at.store().fail_checkpoints, false)) {
-        check_rows(at);
-      }
-    } else {
-      at.freeze();
-    }
-  }
-
-  static void check_rows(TestGroup& at) {
+  void check_rows(TestGroup& at) override {
     REQUIRE(key_count_rows(at.store()) == stored_keys(at.store()));
   }
 
@@ -660,9 +630,6 @@ class KeyHistory {
     REQUIRE_FALSE(transaction.error());
     return keys;
   }
-
-  std::mt19937 random_;
-  TestGroup groups_[2] = {TestGroup(1, small_objects(20'000)), TestGroup(2, small_objects())};
 };
 
 TEST_CASE("keys are exact after any history") {
