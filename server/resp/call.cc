@@ -1,5 +1,6 @@
 #include "server/resp/call.h"
 
+#include <algorithm>
 #include <cctype>
 #include <cerrno>
 #include <cmath>
@@ -59,6 +60,12 @@ bool Call::elements_fit(std::size_t first, std::size_t step) const {
     }
   }
   return true;
+}
+
+std::string upper_case(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](unsigned char c) { return std::toupper(c); });
+  return out;
 }
 
 bool is_word(std::string_view argument, std::string_view upper_case_word) {

@@ -70,6 +70,7 @@ struct Binding {
   Handler run;
 };
 
+[[nodiscard]] std::string upper_case(std::string_view text);
 // Equal without regard to case, as option words are.
 [[nodiscard]] bool is_word(std::string_view argument, std::string_view upper_case_word);
 

@@ -63,7 +63,6 @@ class Server {
   void spoke(Session& session);
   // Those that wait for memory, for a turn, for other nodes: they go on if they can.
   void go_on();
-  [[nodiscard]] bool anybody_waits() const { return !waiting_.empty(); }
   void waits(Session& session);
 
   [[nodiscard]] Pause& pause() { return pause_; }

@@ -21,12 +21,6 @@ std::string unknown_command(std::span<const std::string_view> args) {
   return "ERR unknown command " + quoted(args[0]) + ", with args beginning with: " + said;
 }
 
-std::string upper(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](unsigned char c) { return std::toupper(c); });
-  return out;
-}
-
 bool leaves_subscriptions(std::string_view name) {
   return name == "ping" || name == "subscribe" || name == "unsubscribe" || name == "psubscribe" ||
          name == "punsubscribe" || name == "quit" || name == "reset";
@@ -35,6 +29,14 @@ bool leaves_subscriptions(std::string_view name) {
 bool runs_within_multi(std::string_view name) {
   return name == "exec" || name == "discard" || name == "multi" || name == "watch" ||
          name == "quit" || name == "reset";
+}
+
+std::size_t bytes_of(std::span<const std::string_view> args) {
+  std::size_t bytes = 0;
+  for (const std::string_view arg : args) {
+    bytes += arg.size();
+  }
+  return bytes;
 }
 
 std::vector<std::string_view> views(const std::vector<std::string>& words) {
@@ -194,8 +196,8 @@ const Command* Session::resolve(Args args) {
   if (!command->facts->subcommands.empty() && args.size() > 1) {
     const Command* sub = server_.registry().find_subcommand(*command, args[1]);
     if (sub == nullptr) {
-      error("ERR unknown subcommand " + quoted(args[1]) + ". Try " + upper(command->facts->name) +
-            " HELP.");
+      error("ERR unknown subcommand " + quoted(args[1]) + ". Try " +
+            upper_case(command->facts->name) + " HELP.");
       return nullptr;
     }
     command = sub;
@@ -229,9 +231,7 @@ void Session::execute(Args args) {
     return;
   }
   const std::string_view name = command->facts->name;
-  if (last_command != name) {
-    last_command = name;
-  }
+  last_command = name;
   if (subscriptions() > 0 && reply_.protocol() == Protocol::resp2 && !leaves_subscriptions(name)) {
     error("ERR Can't execute '" + std::string(name) +
           "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
@@ -266,10 +266,7 @@ void Session::queue(const Command& command, Args args) {
     multi->aborted = true;
     return;
   }
-  std::size_t bytes = sizeof(Queued);
-  for (const std::string_view arg : args) {
-    bytes += arg.size() + sizeof(std::string);
-  }
+  const std::size_t bytes = sizeof(Queued) + bytes_of(args) + args.size() * sizeof(std::string);
   if (multi->commands.size() >= server_.options().max_queued_commands ||
       multi->bytes + bytes > server_.options().max_queued_bytes) {
     error("ERR the transaction is too large: it may hold " +
@@ -292,11 +289,7 @@ void Session::run(const Command& command, Args args) {
   }
   Call call{server_, *this, *command.facts, args, reply_, nullptr, db};
   run_and_count(call, command.run);
-  std::size_t bytes = 0;
-  for (const std::string_view arg : args) {
-    bytes += arg.size();
-  }
-  server_.backend().want_tick(bytes);
+  server_.backend().want_tick(bytes_of(args));
 }
 
 void Session::run_and_count(Call& call, Handler handler) {
@@ -319,66 +312,51 @@ void Session::run_and_count(Call& call, Handler handler) {
 
 // ---------------------------------------------------------------- commands to data
 
-bool Session::run_on_data(const Command& command, Args args) {
+// False: memory is short, ask again. A refusal is the one answer to all of the work.
+bool Session::perform(const replica::Replica::Work& work, const replica::Replica::Demand& demand) {
   const std::size_t offset = out_.size();
-  Call call{server_, *this, *command.facts, args, reply_, nullptr, db};
-  replica::Replica::Demand demand;
-  demand.writes = command.facts->has(flag::write);
-  for (const std::string_view arg : args) {
-    demand.payload += arg.size();
-  }
   Backend& backend = server_.backend();
-  const auto outcome = backend.replica().run(
+  const auto outcome = backend.replica().run(work, demand, backend.now());
+  backend.want_tick(demand.payload);
+  if (outcome.refusal) {
+    out_.resize(offset);
+    refuse(*outcome.refusal);
+  }
+  return outcome.ran != replica::Replica::Ran::wait;
+}
+
+bool Session::run_on_data(const Command& command, Args args) {
+  Call call{server_, *this, *command.facts, args, reply_, nullptr, db};
+  return perform(
       [&](replica::Transaction& transaction) {
         call.tx = &transaction;
         run_and_count(call, command.run);
       },
-      demand, backend.now());
-  backend.want_tick(demand.payload);
-  if (outcome.ran == replica::Replica::Ran::wait) {
-    return false;
-  }
-  if (outcome.refusal) {
-    out_.resize(offset);
-    refuse(*outcome.refusal);
-  }
-  return true;
+      {.writes = command.facts->has(flag::write), .payload = bytes_of(args)});
 }
 
 bool Session::run_on_data(std::span<const Queued> commands) {
-  const std::size_t offset = out_.size();
   replica::Replica::Demand demand;
   for (const Queued& queued : commands) {
     demand.writes = demand.writes || queued.command->facts->has(flag::write);
-    for (const std::string& arg : queued.args) {
-      demand.payload += arg.size();
-    }
+    demand.payload += bytes_of(views(queued.args));
   }
-  Backend& backend = server_.backend();
-  const auto work = [&](replica::Transaction& transaction) {
-    for (const Watched& key : watched) {
-      if (key.existed && !replica::Object(transaction, key.key).exists()) {
-        reply_.nil_array();  // it has expired
-        return;
-      }
-    }
-    reply_.array(commands.size());
-    for (const Queued& queued : commands) {
-      const auto args = views(queued.args);
-      Call call{server_, *this, *queued.command->facts, args, reply_, &transaction, db};
-      run_and_count(call, queued.command->run);
-    }
-  };
-  const auto outcome = backend.replica().run(work, demand, backend.now());
-  backend.want_tick(demand.payload);
-  if (outcome.ran == replica::Replica::Ran::wait) {
-    return false;
-  }
-  if (outcome.refusal) {
-    out_.resize(offset);
-    refuse(*outcome.refusal);
-  }
-  return true;
+  return perform(
+      [&](replica::Transaction& transaction) {
+        for (const Watched& key : watched) {
+          if (key.existed && !replica::Object(transaction, key.key).exists()) {
+            reply_.nil_array();  // it has expired
+            return;
+          }
+        }
+        reply_.array(commands.size());
+        for (const Queued& queued : commands) {
+          const auto args = views(queued.args);
+          Call call{server_, *this, *queued.command->facts, args, reply_, &transaction, db};
+          run_and_count(call, queued.command->run);
+        }
+      },
+      demand);
 }
 
 // What the core will not do, in words Redis's clients know how to take.

@@ -107,6 +107,8 @@ class Session {
   void queue(const Command& command, Args args);
   void run(const Command& command, Args args);
   [[nodiscard]] bool run_on_data(const Command& command, Args args);
+  [[nodiscard]] bool perform(const replica::Replica::Work& work,
+                             const replica::Replica::Demand& demand);
   void refuse(const wire::Error& error);
   void run_and_count(Call& call, Handler handler);
   void error(std::string_view text);

@@ -6,22 +6,14 @@
 #include <vector>
 
 namespace starling::resp {
-namespace {
-
-std::string upper(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](unsigned char c) { return std::toupper(c); });
-  return out;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 void container_help(Call& call) {
   const std::string_view container = call.facts.name.substr(0, call.facts.name.find('|'));
-  std::vector<std::string> lines{upper(container) +
+  std::vector<std::string> lines{upper_case(container) +
                                  " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"};
   for (const CommandFacts& sub : find_command(container)->subcommands) {
-    std::string line = upper(sub.name.substr(container.size() + 1));
+    std::string line = upper_case(sub.name.substr(container.size() + 1));
     if (!sub.arguments.empty()) {
       line.append(" ").append(sub.arguments);
     }

@@ -296,12 +296,6 @@ void persist(Call& call) {
 
 // ---------------------------------------------------------------- walks
 
-std::string upper(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](unsigned char c) { return std::toupper(c); });
-  return out;
-}
-
 void scan(Call& call) {
   const auto cursor = scan_cursor(call, 1);
   if (!cursor) {
@@ -327,7 +321,7 @@ void scan(Call& call) {
       }
       pattern.emplace(call[i + 1]);
     } else if (is_word(call[i], "TYPE") && i + 1 < call.size()) {
-      wanted = upper(call[i + 1]);
+      wanted = upper_case(call[i + 1]);
     } else {
       call.syntax_error();
       return;
@@ -338,7 +332,7 @@ void scan(Call& call) {
       replica::scan(*call.tx, call.db, *cursor, static_cast<std::size_t>(std::min(count, most)));
   std::erase_if(page.keys, [&](const replica::ListedKey& key) {
     return (pattern && !pattern->matches(key.key)) ||
-           (wanted && upper(type_name(key.type)) != *wanted);
+           (wanted && upper_case(type_name(key.type)) != *wanted);
   });
   call.reply.array(2);
   call.reply.bulk(std::to_string(page.next));
