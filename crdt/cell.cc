@@ -166,8 +166,17 @@ const Origin* OriginTable::origin(std::uint32_t id) const {
   return id < origins_.size() ? &origins_[id] : nullptr;
 }
 
-CellValue empty_cell(CellKind kind) {
-  return is_totals(kind) ? CellValue(OriginTotals{}) : CellValue(DottedCell{});
+const CellValue& empty_cell(CellKind kind) {
+  static const CellValue dotted = DottedCell{};
+  static const CellValue totals = OriginTotals{};
+  return is_totals(kind) ? totals : dotted;
+}
+
+Hlc oldest_sibling(const CellValue& cell) {
+  const auto* dotted = std::get_if<DottedCell>(&cell);
+  return dotted == nullptr || dotted->empty()
+             ? 0
+             : std::ranges::min(dotted->siblings(), {}, &Sibling::hlc).hlc;
 }
 
 bool is_empty(const CellValue& cell) {

@@ -32,11 +32,14 @@ class OriginTable {
 
 using CellValue = std::variant<DottedCell, OriginTotals>;
 
-[[nodiscard]] CellValue empty_cell(CellKind kind);
+// Lives as long as the program.
+[[nodiscard]] const CellValue& empty_cell(CellKind kind);
 // Nothing stored: no sibling, no part. Empty and absent are the same (R3.8).
 [[nodiscard]] bool is_empty(const CellValue& cell);
 // Something visible: a live sibling or a live part. Residue alone is not present.
 [[nodiscard]] bool is_present(const CellValue& cell);
+// Of its siblings; 0 if it has none, as totals never do.
+[[nodiscard]] Hlc oldest_sibling(const CellValue& cell);
 // Bytes held outside the object itself, for memory accounting.
 [[nodiscard]] std::size_t heap_size(const CellValue& cell);
 

@@ -444,33 +444,26 @@ class CheckpointRun {
   StoreResult<void> count_swept(const ObjectKey& object, const std::string& prefix,
                                 const Layer::Cells& cells, const CellName& name,
                                 const CellValue& value, Counts& counts) {
-    if (!is_counted(name.kind()) || !is_present(value)) {
-      return {};
+    StoreResult<void> read;
+    if (is_present(value)) {
+      count_present(name, counts, [&](const CellName& field) {
+        std::string key = prefix;
+        set_cell(key, prefix, field);
+        const auto stored = cut_->get(key);
+        if (!stored) {
+          read = std::unexpected(stored.error());
+          return false;
+        }
+        const auto frozen = cells.find(field);
+        const std::uint64_t quarantined = done_.quarantined;
+        const auto base = resolve(
+            object, field,
+            frozen != cells.end() ? frozen->second : LayerCell(CellDelta(field.kind())), *stored);
+        done_.quarantined = quarantined;  // it was noted at its own turn
+        return base && is_present(*base);
+      });
     }
-    if (!is_totals(name.kind())) {
-      ++(name.kind() == CellKind::set_element  ? counts.elements
-         : name.kind() == CellKind::hash_field ? counts.fields
-                                               : counts.members);
-      return {};
-    }
-    const bool of_hash = name.kind() == CellKind::hash_totals;
-    ++(of_hash ? counts.field_totals : counts.member_totals);
-    // Its register came before it: was there one?
-    const CellName field = twin_of(name);
-    std::string key = prefix;
-    set_cell(key, prefix, field);
-    const auto stored = cut_->get(key);
-    if (!stored) {
-      return std::unexpected(stored.error());
-    }
-    const auto frozen = cells.find(field);
-    const std::uint64_t quarantined = done_.quarantined;
-    const auto base = resolve(
-        object, field, frozen != cells.end() ? frozen->second : LayerCell(CellDelta(field.kind())),
-        *stored);
-    done_.quarantined = quarantined;  // it was noted at its own turn
-    (of_hash ? counts.fields : counts.members) += base && is_present(*base) ? 0 : 1;
-    return {};
+    return read;
   }
 
   // -- writing --

@@ -72,6 +72,33 @@ struct Item {
   [[nodiscard]] std::optional<Counts> change() const;
 };
 
+// Counts a visible cell, met in the order of names. `has_register`: whether the other half of a
+// field or member, met before, shows something.
+template <typename HasRegister>
+void count_present(const CellName& name, Counts& counts, const HasRegister& has_register) {
+  switch (name.kind()) {
+    case CellKind::set_element:
+      ++counts.elements;
+      break;
+    case CellKind::hash_field:
+      ++counts.fields;
+      break;
+    case CellKind::hash_totals:
+      ++counts.field_totals;
+      counts.fields += has_register(twin_of(name)) ? 0 : 1;
+      break;
+    case CellKind::scored_member:
+      ++counts.members;
+      break;
+    case CellKind::scored_totals:
+      ++counts.member_totals;
+      counts.members += has_register(twin_of(name)) ? 0 : 1;
+      break;
+    default:
+      break;
+  }
+}
+
 // The row of an object that has items; an object without a row has none.
 [[nodiscard]] std::string counts_key(std::string_view object_prefix);
 [[nodiscard]] std::string counts_end();

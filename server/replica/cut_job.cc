@@ -1,5 +1,6 @@
 // Pages of keys, pages of NDJSON and the audit digest, all read from an exact cut (R5.8).
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <optional>
 #include <span>
@@ -13,6 +14,7 @@
 #include "server/replica/bytes_json.h"
 #include "server/replica/checkpoint.h"
 #include "server/replica/jobs.h"
+#include "server/replica/shown.h"
 
 namespace starling::replica {
 namespace {
@@ -97,34 +99,17 @@ class CutReader {
 class ObjectLines {
  public:
   void add(const Row& row) {
-    const ObjectType type = object_type(row.key.cell.kind());
-    if (row.key.cell.kind() == CellKind::deadline) {
-      return;
+    (void)shown_.see(row.key.cell, row.value);
+    if (is_value(row.key.cell.kind()) && is_present(row.value)) {
+      cells_[object_type(row.key.cell.kind())].push_back(row);
     }
-    if (row.key.cell.kind() == CellKind::header) {
-      if (!row.key.cell.subkey().empty()) {
-        const Sibling* created = std::get<DottedCell>(row.value).winner();
-        created_[static_cast<ObjectType>(row.key.cell.subkey()[0])] = created ? created->hlc : 0;
-      }
-      return;
-    }
-    if (!is_present(row.value)) {
-      return;
-    }
-    cells_[type].push_back(row);
   }
 
   [[nodiscard]] bool empty() const { return cells_.empty(); }
 
-  // The type readers see; the same rule as for commands.
+  // The type readers see, at a time before every deadline: a cut has no clock.
   [[nodiscard]] ObjectType visible() const {
-    std::pair<Hlc, ObjectType> best{0, ObjectType::none};
-    for (const auto& [type, rows] : cells_) {
-      const auto header = created_.find(type);
-      Hlc created = header != created_.end() ? header->second : oldest(rows.front());
-      best = std::max(best, std::pair(created, type));
-    }
-    return best.second;
+    return shown_.type(std::numeric_limits<std::int64_t>::min());
   }
 
   void write(ObjectType type, std::vector<std::string>& lines) const {
@@ -199,18 +184,6 @@ class ObjectLines {
   }
 
  private:
-  static Hlc oldest(const Row& row) {
-    const auto* cell = std::get_if<DottedCell>(&row.value);
-    if (cell == nullptr) {
-      return 0;
-    }
-    Hlc oldest = cell->siblings().front().hlc;
-    for (const Sibling& sibling : cell->siblings()) {
-      oldest = std::min(oldest, sibling.hlc);
-    }
-    return oldest;
-  }
-
   // A register and the increments over it: the value of a string or of a hash field.
   struct Field {
     DottedCell base;
@@ -297,7 +270,7 @@ class ObjectLines {
   }
 
   std::map<ObjectType, std::vector<Row>> cells_;
-  std::map<ObjectType, Hlc> created_;
+  ShownFinder shown_;
 };
 
 // Calls `use` with each object in [cursor, …) and its cells until it returns false. Returns where

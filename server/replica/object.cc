@@ -15,13 +15,6 @@ bool is_collection(ObjectType type) {
   return type == ObjectType::set || type == ObjectType::hash || type == ObjectType::sorted_set;
 }
 
-Hlc oldest_sibling(const CellValue& value) {
-  const auto* cell = std::get_if<DottedCell>(&value);
-  return cell == nullptr || cell->empty()
-             ? 0
-             : std::ranges::min(cell->siblings(), {}, &Sibling::hlc).hlc;
-}
-
 }  // namespace
 
 Object::Object(Transaction& transaction, ObjectKey key) : tx_(transaction), key_(std::move(key)) {

@@ -6,17 +6,6 @@
 #include "crdt/deadline.h"
 
 namespace starling::replica {
-namespace {
-
-Hlc oldest_sibling(const CellValue& value) {
-  const auto* cell = std::get_if<DottedCell>(&value);
-  return cell == nullptr || cell->empty()
-             ? 0
-             : std::ranges::min(cell->siblings(), {}, &Sibling::hlc).hlc;
-}
-
-}  // namespace
-
 Tables::Walk ShownFinder::see(const CellName& name, const CellValue& value) {
   if (name.kind() == CellKind::deadline) {
     deadline_ = deadline_of(std::get<DottedCell>(value));

@@ -15,118 +15,11 @@
 #include "crdt/entry.h"
 #include "server/replica/counts.h"
 #include "server/replica/deadlines.h"
-#include "server/replica/place_index.h"
+#include "server/replica/layer.h"
 #include "server/replica/score_index.h"
 #include "storage/store.h"
 
 namespace starling::replica {
-
-struct ObjectKeyHash {
-  [[nodiscard]] std::size_t operator()(const ObjectKey& key) const {
-    return std::hash<std::string_view>()(key.key) * 31 + key.db;
-  }
-};
-
-// A wide kill that cold cells have not felt yet (R3.6): readers apply it, the next checkpoint
-// sweeps it and ends it in the same file.
-struct Marker {
-  ScopeLevel level = ScopeLevel::key;
-  ObjectKey scope;  // as much of it as the level needs
-  VersionVector killed;
-
-  [[nodiscard]] bool covers(const ObjectKey& object) const;
-};
-
-// A cell of a layer and, for elements and fields, what lay below that layer when it came here. That
-// never changes while the cell is in the layer, except by a marker (see Tables::kill_scope).
-struct LayerCell : CellDelta {
-  LayerCell(CellDelta delta) : CellDelta(std::move(delta)) {}  // NOLINT: it is one
-  Presence was = Presence::unknown;                            // this cell, below (R4.1)
-  Presence twin_was = Presence::unknown;  // of a hash: the field's other half, below
-};
-static_assert(sizeof(LayerCell) == sizeof(CellDelta));
-
-// One generation of cells. In the dirty layers a cell may be partial: an operand on a base that has
-// not been read. In the clean layer every cell is whole and equal to the state on disk.
-class Layer {
- public:
-  // `ordered`: its objects can be walked by place. The dirty layers are, for whoever looks at all
-  // keys; what is clean is walked on disk.
-  explicit Layer(bool ordered = false) : ordered_(ordered) {}
-
-  using Cells = std::map<CellName, LayerCell>;
-  struct Object {
-    Cells cells;
-    Counts change;         // of the dirty layers: sum over the items whose change is known
-    std::size_t open = 0;  // items whose change is not known
-    // Whether the object exists below this layer, and with it. As with a cell's `was`, the former
-    // never changes while the object is in the layer, except by a kill of a whole database.
-    Presence existed = Presence::unknown;
-    Presence exists = Presence::unknown;
-    std::uint32_t shown = 0;      // its cells that show something, attributes apart
-    bool waits_for_look = false;  // it is in KeyChange::open
-  };
-  using Objects = std::unordered_map<ObjectKey, Object, ObjectKeyHash>;
-  // What a dirty layer does to the number of keys in one database.
-  struct KeyChange {
-    std::int64_t sum = 0;                    // over the objects of which both are known
-    std::vector<Objects::value_type*> open;  // all others, and perhaps some that became known
-    // Everything below was killed while this layer was live: whatever comes, nothing existed below.
-    bool emptied = false;
-  };
-
-  [[nodiscard]] const LayerCell* find(const CellKey& key) const;
-  [[nodiscard]] LayerCell* find(const CellKey& key);
-  [[nodiscard]] const Object* object(const ObjectKey& key) const;
-  [[nodiscard]] Object* object(const ObjectKey& key);
-  LayerCell& put(const CellKey& key, CellDelta delta);
-  // Takes over a cell of another layer as it is, without a copy; an older one of that name goes.
-  void adopt(const ObjectKey& object, Cells::node_type cell);
-  void erase(const CellKey& key);
-  void erase_object(const ObjectKey& key);
-  // To be called around every change of a cell in place.
-  void account(std::size_t before, std::size_t after) { bytes_ = bytes_ + after - before; }
-
-  [[nodiscard]] std::size_t bytes() const { return bytes_; }
-  [[nodiscard]] bool empty() const { return objects_.empty(); }
-  [[nodiscard]] const Objects& objects() const { return objects_; }
-  [[nodiscard]] Objects& objects() { return objects_; }
-  // Of an ordered layer. Also of the frozen one only the strand visits it, and so sorts it.
-  [[nodiscard]] PlaceIndex& places() { return places_; }
-  // By database; of the dirty layers.
-  [[nodiscard]] std::map<std::uint8_t, KeyChange>& keys() { return keys_; }
-  [[nodiscard]] const std::map<std::uint8_t, KeyChange>& keys() const { return keys_; }
-  [[nodiscard]] Objects::value_type* entry(const ObjectKey& key);
-  void note_existence(Objects::value_type& entry, Presence existed, Presence exists);
-  // Cells have changed in number or presence; what exists is open again unless one shows something.
-  void recount_shown(Objects::value_type& entry);
-
- private:
-  Object& enter(const ObjectKey& key);
-  void leave(Objects::iterator object);
-
-  Objects objects_;
-  PlaceIndex places_;
-  std::map<std::uint8_t, KeyChange> keys_;
-  bool ordered_;
-  std::size_t bytes_ = 0;
-};
-
-// The element or field that a cell of this layer is a part of, as far as the layer tells.
-[[nodiscard]] Item item_of(const Layer::Cells& cells, const CellName& name, const LayerCell& cell);
-// What the items of one object in a frozen layer change; asks for the stored base of cells where
-// the layer does not tell.
-using ReadBase = std::function<StoreResult<CellValue>(const CellName&)>;
-[[nodiscard]] StoreResult<Counts> change_of(const Layer::Cells& cells, const ReadBase& base);
-
-// What a checkpoint writes: immutable from the freeze until the job has ended, read by the strand
-// and by the job.
-class FrozenTables {
- public:
-  std::uint64_t position = 0;  // of the log
-  Layer cells;
-  std::vector<Marker> markers;  // active at the freeze; end with this checkpoint
-};
 
 // For people.
 [[nodiscard]] StoreError damaged_row();

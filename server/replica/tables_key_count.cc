@@ -19,52 +19,7 @@ namespace {
 
 constexpr std::uint16_t group = 0;
 
-std::int64_t difference(const Layer::Object& object) {
-  if (object.existed == Presence::unknown || object.exists == Presence::unknown) {
-    return 0;
-  }
-  return (object.exists == Presence::present ? 1 : 0) -
-         (object.existed == Presence::present ? 1 : 0);
-}
-
-bool is_open(const Layer::Object& object) {
-  return object.existed == Presence::unknown || object.exists == Presence::unknown;
-}
-
-bool shows(const CellName& name, const LayerCell& cell) {
-  return is_value(name.kind()) && presence_of(cell) == Presence::present;
-}
-
 }  // namespace
-
-// ---------------------------------------------------------------- Layer
-
-Layer::Objects::value_type* Layer::entry(const ObjectKey& key) {
-  const auto it = objects_.find(key);
-  return it == objects_.end() ? nullptr : &*it;
-}
-
-void Layer::note_existence(Objects::value_type& entry, Presence existed, Presence exists) {
-  Object& object = entry.second;
-  KeyChange& keys = keys_[entry.first.db];
-  keys.sum -= difference(object);
-  object.existed = existed;
-  object.exists = exists;
-  keys.sum += difference(object);
-  if (is_open(object) && !object.waits_for_look) {
-    object.waits_for_look = true;
-    keys.open.push_back(&entry);
-  }
-}
-
-void Layer::recount_shown(Objects::value_type& entry) {
-  Object& object = entry.second;
-  object.shown = 0;
-  for (const auto& [name, cell] : object.cells) {
-    object.shown += shows(name, cell) ? 1 : 0;
-  }
-  note_existence(entry, object.existed, object.shown > 0 ? Presence::present : Presence::unknown);
-}
 
 // ---------------------------------------------------------------- around changes
 
@@ -79,7 +34,7 @@ void Tables::show(const CellKey& key, const LayerCell& live, bool changed) {
   Layer::Object& object = entry.second;
   object.shown += shows(key.cell, live) ? 1 : 0;
   if (object.shown > 0) {
-    if (object.exists != Presence::present || is_open(object)) {
+    if (object.exists != Presence::present || object.existence_is_open()) {
       live_.note_existence(entry, object.existed, Presence::present);
     }
   } else if (changed && is_value(key.cell.kind())) {
@@ -168,8 +123,8 @@ void Tables::freeze_key_counts() {
       continue;
     }
     const Layer::KeyChange& keys = found->second;
-    const bool known =
-        std::ranges::none_of(keys.open, [](const auto* entry) { return is_open(entry->second); });
+    const bool known = std::ranges::none_of(
+        keys.open, [](const auto* entry) { return entry->second.existence_is_open(); });
     it->second += keys.sum;
     it = known ? std::next(it) : keys_below_.erase(it);
   }
@@ -262,7 +217,7 @@ StoreResult<std::int64_t> Tables::frozen_key_change(const Cut& cut, std::uint8_t
   const auto rows = cut.scan(encode_place(group, 0), meta_prefix);
   for (const auto* entry : in_place_order(keys.open)) {
     const auto& [object, dirty] = *entry;
-    if (!is_open(dirty)) {
+    if (!dirty.existence_is_open()) {
       continue;
     }
     bool existed = dirty.existed == Presence::present;

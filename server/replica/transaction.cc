@@ -13,12 +13,6 @@ void kill_value(CellValue& value, const VersionVector& context) {
   }
 }
 
-const CellValue& nothing_of(CellKind kind) {
-  static const CellValue dotted = DottedCell{};
-  static const CellValue totals = OriginTotals{};
-  return is_totals(kind) ? totals : dotted;
-}
-
 }  // namespace
 
 const CellValue& Transaction::read(const CellKey& key) {
@@ -45,12 +39,12 @@ const VersionVector* Transaction::killed(const ObjectKey& object) const {
 
 const CellValue& Transaction::below(const CellKey& key) {
   if (error_) {
-    return nothing_of(key.cell.kind());
+    return empty_cell(key.cell.kind());
   }
   const auto value = tables_.read(key);
   if (!value) {
     error_ = value.error();
-    return nothing_of(key.cell.kind());
+    return empty_cell(key.cell.kind());
   }
   return **value;
 }
