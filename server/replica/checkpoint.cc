@@ -313,7 +313,10 @@ class CheckpointRun {
       return std::unexpected(stored.error());
     }
     auto value = *stored ? decode_stored(kind, **stored, origins_) : empty_cell(kind);
-    return value ? std::move(*value) : empty_cell(kind);  // quarantined: it counts as nothing
+    if (!value) {
+      return empty_cell(kind);  // quarantined: it counts as nothing
+    }
+    return std::move(*value);
   }
 
   StoreResult<Counts> counts_at_w(const std::string& row) const {
