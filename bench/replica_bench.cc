@@ -1,10 +1,15 @@
 // What one command costs in the core, without sockets: execute, tick, encode, append to a log in
 // memory. Question: how far is the core from the budget of a Redis-speed node (about 2 µs of CPU
 // per command for everything)?
+#include <cstddef>
+#include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <benchmark/benchmark.h>
 
+#include "server/replica/group.h"
 #include "server/replica/replica.h"
 #include "storage/memory_store.h"
 
@@ -116,6 +121,62 @@ void hash_set_random_fields_of_one_key(benchmark::State& state) {
   });
 }
 BENCHMARK(hash_set_random_fields_of_one_key);
+
+// What it costs to apply a peer's writes, and whether it costs more when the peer has not seen all
+// that is here, so that its writes may meet others (conflict_finder.h).
+void apply_sets_of_a_peer(benchmark::State& state) {
+  const bool may_meet = state.range(0) == 1;
+  const bool complete = state.range(1) == 1;  // otherwise nobody has read the keys here: cold
+  constexpr std::uint64_t keys = 100'000;
+  const std::string value(64, 'v');
+  const auto write = [&](Group& group, std::uint64_t id) {
+    wire::Request request;
+    request.commands.push_back({wire::CommandCode::set, 0, key_of(id), {value}, 0});
+    (void)group.execute(request, 1'790'000'000'000, 1'790'000'000'000);
+  };
+  ForgetfulStore store;
+  Group peer(store, {});
+  peer.begin({2, 1, 1});
+  std::vector<Run> runs;
+  for (std::uint64_t id = 0; id < 2 * keys;) {
+    for (std::int64_t i = 0; i < commands_per_tick; ++i) {
+      write(peer, ++id);
+    }
+    runs.push_back(std::move(peer.take_record().own.front()));
+  }
+  std::unique_ptr<Group> here;
+  auto next = runs.end();
+  for (auto _ : state) {
+    if (next == runs.end()) {
+      state.PauseTiming();
+      here = std::make_unique<Group>(
+          store, Group::Limits{.tables = {.memory_bytes = std::uint64_t{4} << 30}});
+      here->begin({1, 1, 1});
+      if (may_meet) {
+        write(*here, keys * 10 + 7);
+      }
+      // Every key once before, so that all of them are in memory.
+      for (next = runs.begin(); next < runs.begin() + static_cast<std::ptrdiff_t>(runs.size() / 2);
+           ++next) {
+        (void)here->admit(*next, 1'790'000'000'000);
+        (void)here->take_record();
+      }
+      if (complete) {
+        for (std::uint64_t id = 0; id < keys; ++id) {
+          wire::Request request;
+          request.commands.push_back({wire::CommandCode::get, 0, key_of(id), {}, 0});
+          (void)here->execute(request, 1'790'000'000'000, 1'790'000'000'000);
+        }
+      }
+      state.ResumeTiming();
+    }
+    (void)here->admit(*next, 1'790'000'000'000);
+    ++next;
+    benchmark::DoNotOptimize(here->take_record().bytes.size());
+  }
+  state.SetItemsProcessed(state.iterations() * commands_per_tick);
+}
+BENCHMARK(apply_sets_of_a_peer)->ArgNames({"may_meet", "in_memory"})->ArgsProduct({{0, 1}, {0, 1}});
 
 }  // namespace
 }  // namespace starling::replica

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "crdt/dotted_cell.h"
+#include "crdt/mutants.h"
 #include "crdt/varint.h"
 
 namespace starling {
@@ -35,7 +36,9 @@ inline constexpr std::int64_t never_expires = std::numeric_limits<std::int64_t>:
   std::optional<std::int64_t> latest;
   for (const Sibling& sibling : cell.siblings()) {
     const std::int64_t at = decode_deadline(sibling.bytes);
-    latest = latest ? std::max(*latest, at) : at;
+    latest = !latest                    ? at
+             : mutant("first_deadline") ? std::min(*latest, at)
+                                        : std::max(*latest, at);
   }
   return latest == never_expires ? std::nullopt : latest;
 }

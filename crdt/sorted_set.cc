@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "crdt/mutants.h"
 #include "crdt/varint.h"
 
 namespace starling {
@@ -50,7 +51,7 @@ std::optional<double> ScoreView::score() const {
     base = won.value;
     for (const Sibling& sibling : base_.siblings()) {
       const Score other = decode_score(sibling.bytes);
-      if (won.rule != ScoreRule::plain && other.rule == won.rule) {
+      if (won.rule != ScoreRule::plain && other.rule == won.rule && !mutant("raise_is_plain")) {
         base = won.rule == ScoreRule::raised ? std::max(base, other.value)
                                              : std::min(base, other.value);
       }

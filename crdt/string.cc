@@ -13,9 +13,11 @@
 namespace starling {
 namespace {
 
-DoubleDouble exactly(std::int64_t value) {
+// Increments alone may be beyond 64 bits where base and increments together are not. Sums beyond
+// 126 bits are nobody's honest ones.
+DoubleDouble exactly(Int128 value) {
   const auto hi = static_cast<double>(value);
-  return {hi, static_cast<double>(static_cast<Int128>(value) - static_cast<Int128>(hi))};
+  return {hi, std::fabs(hi) < 0x1p126 ? static_cast<double>(value - static_cast<Int128>(hi)) : 0};
 }
 
 // The value while only integers are involved; nullopt otherwise.
@@ -42,7 +44,7 @@ std::optional<std::string> StringView::text() const {
   if (!base) {
     return winner->bytes;
   }
-  return format_real(*base + exactly(saturate(sum.units)) + sum.real);
+  return format_real(*base + exactly(sum.units) + sum.real);
 }
 
 std::optional<std::int64_t> StringView::integer() const {

@@ -145,8 +145,11 @@ void read_join(Reader& reader, std::vector<std::string>& join) {
 
 // What must hold between flags.
 void check_doors(Reader& reader, const Config& config) {
-  const std::array<std::pair<const char*, const std::optional<net::Address>*>, 3> doors{
-      {{"--client", &config.client}, {"--peer", &config.peer}, {"--http", &config.http}}};
+  const std::array<std::pair<const char*, const std::optional<net::Address>*>, 4> doors{
+      {{"--client", &config.client},
+       {"--peer", &config.peer},
+       {"--resp", &config.resp},
+       {"--http", &config.http}}};
   for (const auto& [flag, address] : doors) {
     if (*address && !config.insecure && !net::is_loopback((*address)->host)) {
       reader.complain(flag, net::to_string(**address),
@@ -245,6 +248,7 @@ std::expected<Config, Farewell> parse_command_line(std::vector<std::string> args
          "os, everysec or always: when a write is safe from a power cut; default: everysec");
   option("--memory", "SIZE", "Bound for tables and caches; default: half of what there is");
   option("--max-value", "SIZE", "Largest value; default: 8M");
+  option("--conflict-lines", "N", "Latest lines of the conflict journal to keep; default: 10000");
   option("--max-clients", "N", "Connections to the client door; default: 10000");
   option("--output-limit", "SIZE", "Unread replies after which a client is cut off; default: 64M");
   toggle("--insecure", "Allow doors on addresses that are not loopback, without TLS and login");
@@ -253,6 +257,9 @@ std::expected<Config, Farewell> parse_command_line(std::vector<std::string> args
   constexpr auto tests = "For tests";
   option("--checkpoint-bytes", "SIZE", "Checkpoint after this much change; default: 64M", tests);
   option("--checkpoint-age", "MS", "Checkpoint this long after a change; default: 60000", tests);
+  option("--long-cells", "N",
+         "Commands of Redis clients that look at more run in turns; default: 4096", tests);
+  option("--turn-us", "US", "How long such a turn is; default: 1000", tests);
   option("--heartbeat-ms", "MS", "Between two heartbeats to a peer; default: 100", tests);
   option("--peer-timeout-ms", "MS", "A peer silent for so long is away; default: 5000", tests);
   option("--hello-timeout-ms", "MS", "For the first message of a connection; default: 10000",
@@ -302,9 +309,12 @@ std::expected<Config, Farewell> parse_command_line(std::vector<std::string> args
   config.memory_bytes = std::max(host.memory_bytes / 2, 32 * mib);
   reader.size("--memory", config.memory_bytes, 32 * mib, std::uint64_t{16} << 40);
   reader.size("--max-value", config.max_value_bytes, 1024, 32 * mib);
+  reader.number("--conflict-lines", config.conflict_lines, 0, 100'000);
   reader.number("--max-clients", config.max_clients, 1, 1'000'000);
   reader.size("--output-limit", config.output_limit_bytes, mib, std::uint64_t{4} << 30);
   reader.size("--checkpoint-bytes", config.checkpoint_bytes, 4096, std::uint64_t{1} << 40);
+  reader.number("--long-cells", config.long_cells, 1, std::uint64_t{1} << 32);
+  reader.number("--turn-us", config.turn_us, 0, 1'000'000);
   reader.milliseconds("--checkpoint-age", config.checkpoint_age, 1, 86'400'000);
   reader.milliseconds("--heartbeat-ms", config.heartbeat, 1, 60'000);
   reader.milliseconds("--peer-timeout-ms", config.peer_timeout, 10, 600'000);

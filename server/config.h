@@ -32,6 +32,7 @@ struct Config {
   std::uint64_t memory_bytes = 0;
   std::uint64_t max_value_bytes = 8u << 20;
   std::uint64_t max_clients = 10'000;
+  std::uint64_t conflict_lines = 10'000;
   std::uint64_t output_limit_bytes = 64u << 20;
   std::chrono::milliseconds hello_timeout{10'000};
   bool allow_faults = false;
@@ -40,6 +41,8 @@ struct Config {
 
   // For tests.
   std::uint64_t checkpoint_bytes = 64u << 20;
+  std::uint64_t long_cells = 4096;  // a Redis client's command that looks at more runs in turns …
+  std::uint64_t turn_us = 1000;     // … of so long
   std::chrono::milliseconds checkpoint_age{60'000};
   std::chrono::milliseconds heartbeat{100};
   std::chrono::milliseconds peer_timeout{5'000};

@@ -99,6 +99,9 @@ void Driver::perform(replica::Effects effects) {
   if (effects.truncate_below) {
     truncate(*effects.truncate_below);
   }
+  if (!effects.garbage.empty()) {
+    parts_.background.readers.run([garbage = std::move(effects.garbage)] {});
+  }
   core_wake_us_ = effects.wake_at_us;
   sync_if_due();
   set_alarm();

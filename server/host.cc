@@ -9,6 +9,7 @@
 #include <string_view>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 namespace starling {
@@ -115,6 +116,12 @@ std::uint64_t raise_open_files_limit() {
   return limit.rlim_cur;
 }
 
+std::string system_name() {
+  utsname name{};
+  return uname(&name) == 0 ? std::string(name.sysname) + " " + name.release + " " + name.machine
+                           : "unknown";
+}
+
 ProcessUsage process_usage() {
   ProcessUsage usage;
   rusage times{};
@@ -124,6 +131,7 @@ ProcessUsage process_usage() {
   };
   usage.user_cpu_seconds = seconds(times.ru_utime);
   usage.cpu_seconds = seconds(times.ru_utime) + seconds(times.ru_stime);
+  usage.peak_resident_bytes = static_cast<std::uint64_t>(times.ru_maxrss) * 1024;
   std::ifstream statm("/proc/self/statm");
   std::uint64_t pages = 0;
   if (statm >> pages >> pages) {

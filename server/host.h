@@ -13,6 +13,8 @@ namespace starling {
 
 // The host name, made fit for --name.
 [[nodiscard]] std::string host_name();
+// "Linux 6.1.0 x86_64".
+[[nodiscard]] std::string system_name();
 
 // Raises the soft limit of open files to the hard one and returns it.
 [[nodiscard]] std::uint64_t raise_open_files_limit();
@@ -21,6 +23,7 @@ struct ProcessUsage {
   double cpu_seconds = 0;       // all of it
   double user_cpu_seconds = 0;  // without what the kernel took
   std::uint64_t resident_bytes = 0;
+  std::uint64_t peak_resident_bytes = 0;
   std::uint64_t open_files = 0;
   std::uint64_t max_open_files = 0;
 };

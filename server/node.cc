@@ -28,6 +28,7 @@
 #include "server/net/peer_door.h"
 #include "server/net/resp_door.h"
 #include "server/snapshot.h"
+#include "server/turns/command_thread.h"
 #include "server/worker.h"
 #include "storage/rocksdb/rocksdb_store.h"
 
@@ -61,11 +62,12 @@ FileBudget share_files(std::uint64_t limit, std::uint64_t wanted_clients) {
   const std::uint64_t eighth = limit / 8;
   const std::uint64_t http = std::clamp<std::uint64_t>(eighth, 4, 512);
   const std::uint64_t peers = std::clamp<std::uint64_t>(eighth, 8, 1024);
-  const std::uint64_t lingering = std::clamp<std::uint64_t>(limit / 16, 2, 64);
+  const std::uint64_t lingering = std::clamp<std::uint64_t>(limit / 32, 2, 64);
   const std::uint64_t storage = std::max<std::uint64_t>(limit / 4, 40);
-  const std::uint64_t taken = http + peers + lingering + storage;
-  const std::uint64_t left = limit > taken + 4 ? limit - taken : 4;
-  return {std::min(wanted_clients, left), lingering, peers, static_cast<unsigned>(http)};
+  const std::uint64_t taken = http + peers + 2 * lingering + storage;
+  const std::uint64_t left = limit > taken + 8 ? limit - taken : 8;
+  // Native clients and Redis clients have as many each, and so has what lingers at their doors.
+  return {std::min(wanted_clients, left / 2), lingering, peers, static_cast<unsigned>(http)};
 }
 
 // The part of --memory that is for tables; the rest is the store's.
@@ -144,6 +146,7 @@ replica::Config replica_config(const Config& config, const Sockets& sockets,
   out.sync = config.sync;
   out.memory_bytes = table_memory(config.memory_bytes, store);
   out.max_value_bytes = config.max_value_bytes;
+  out.conflict_lines = config.conflict_lines;
   out.allow_faults = config.allow_faults;
   out.random_seed = random_number();
   out.checkpoint_bytes = config.checkpoint_bytes;
@@ -235,8 +238,8 @@ class Node::Impl final : public net::Core, public Doors, public resp::Backend {
 
   net::AsioLoop loop{context};
   Worker log_sync{"log-sync"};
-  Worker checkpoints{"checkpoint"};
-  Worker readers{"reader"};
+  Worker checkpoints{"checkpoint", Worker::Rank::stands_back};
+  Worker readers{"reader", Worker::Rank::stands_back};
   std::optional<net::ClientDoor> client_door;
   std::optional<net::PeerDoor> peer_door;
   std::optional<net::RespDoor> resp_door;
@@ -251,10 +254,13 @@ class Node::Impl final : public net::Core, public Doors, public resp::Backend {
   asio::signal_set signals{context};
 
   std::function<void(const std::string&)> on_ready;  // empty once it was called
+  bool resp_goes_first = false;
   std::chrono::steady_clock::time_point stop_begun;
   bool stopping = false;
   std::uint64_t requests_at_sweep = 0;
-  double requests_per_second = 0;
+  std::uint64_t commands_at_sweep = 0;
+  double requests_per_second = 0;       // of both doors
+  double resp_commands_per_second = 0;  // of one
 };
 
 std::expected<void, std::string> Node::Impl::open() {
@@ -318,6 +324,10 @@ void Node::Impl::build_doors(Sockets sockets, const FileBudget& files) {
   resp::Options options;
   options.max_value_bytes = config.max_value_bytes;
   options.max_clients = files.clients;
+  options.long_cells = config.long_cells;
+  options.pace.turn_us = config.turn_us;
+  options.start_long = CommandThread::start;
+  options.max_reply_bytes = clients.unsent / 4 * 3;  // a client may leave that unread
   net::RespDoor::Limits resp_clients;
   resp_clients.clients = files.clients;
   resp_clients.lingering = files.lingering;
@@ -410,8 +420,14 @@ void Node::Impl::dial(replica::Dial one) {
 }
 
 void Node::Impl::flush() {
-  client_door->flush();
-  resp_door->flush();
+  // Who waits for room in a tick is heard now: each door goes first in every second tick.
+  if (std::exchange(resp_goes_first, !resp_goes_first)) {
+    resp_door->flush();
+    client_door->flush();
+  } else {
+    client_door->flush();
+    resp_door->flush();
+  }
   peer_door->flush();
   announce_if_ready();
 }
@@ -460,7 +476,9 @@ resp::NodeFacts Node::Impl::facts() const {
   facts.uptime_seconds = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started)
           .count());
+  facts.system = system_name();
   facts.memory_bytes = usage.resident_bytes;
+  facts.memory_peak_bytes = usage.peak_resident_bytes;
   facts.memory_limit = config.memory_bytes;
   facts.user_cpu_us = static_cast<std::uint64_t>(usage.user_cpu_seconds * 1e6);
   facts.system_cpu_us =
@@ -471,6 +489,7 @@ resp::NodeFacts Node::Impl::facts() const {
       (now.unix_ms - (now.monotonic_us - driver->durable_until_us()) / 1000) / 1000;
   facts.bytes_received = counters.resp_bytes_received;
   facts.bytes_sent = counters.resp_bytes_sent;
+  facts.commands_per_second = static_cast<std::uint64_t>(resp_commands_per_second);
   facts.connections_rejected = rejections.count(Door::resp, Rejection::too_many);
   const std::string unsent = std::to_string(config.output_limit_bytes);
   facts.options = {
@@ -486,9 +505,13 @@ void Node::Impl::sweep() {
   client_door->sweep();
   resp_door->sweep();
   peer_door->sweep();
-  requests_per_second = static_cast<double>(counters.client_requests - requests_at_sweep) /
-                        std::chrono::duration<double>(sweep_interval).count();
-  requests_at_sweep = counters.client_requests;
+  const double seconds = std::chrono::duration<double>(sweep_interval).count();
+  const auto rate = [&](std::uint64_t count, std::uint64_t& before) {
+    return static_cast<double>(count - std::exchange(before, count)) / seconds;
+  };
+  resp_commands_per_second = rate(counters.resp_commands, commands_at_sweep);
+  requests_per_second =
+      rate(counters.client_requests, requests_at_sweep) + resp_commands_per_second;
   sweep_timer.expires_after(sweep_interval);
   sweep_timer.async_wait([this](std::error_code error) {
     if (!error) {

@@ -2,17 +2,26 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <utility>
 
 namespace starling {
 
-Worker::Worker(const char* name) {
+Worker::Worker(const char* name, Rank rank) {
   // Signals belong to the reactor thread.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { loop(); });
+  thread_ = std::thread([this, rank] {
+    if (rank == Rank::stands_back) {
+      // On Linux "this process" is this thread. It still has a tenth of a core that is busy; what
+      // waits for it (memory that is full of writes) leaves it the rest.
+      constexpr int niceness = 10;
+      (void)setpriority(PRIO_PROCESS, 0, niceness);
+    }
+    loop();
+  });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   pthread_setname_np(thread_.native_handle(), name);
 }

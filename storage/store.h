@@ -17,6 +17,7 @@ struct StoreError {
     corruption,  // bytes on disk are not what was written
     no_space,    // the free-space reserve is reached
     refused,     // foreign, newer, locked or damaged directory
+    stopped,     // nobody wants the rest of the answer
   };
   Code code = Code::io;
   std::string message;  // what, where, likely cause, what to do

@@ -23,7 +23,8 @@ BORDERS = [
     ("server/", ["crdt/", "storage/", "wire/", "server/"]),
     ("client/", ["crdt/", "wire/", "client/"]),
     ("bench/", ["crdt/", "storage/", "wire/", "client/", "server/replica/", "bench/"]),
-    ("tests/sim/", ["crdt/", "storage/", "wire/", "server/replica/", "server/membership/", "tests/sim/", "tests/support/"]),
+    ("tests/sim/", ["crdt/", "storage/", "wire/", "server/replica/", "server/resp/", "server/membership/", "tests/sim/",
+                    "tests/support/"]),
     ("tests/support/", ["crdt/", "storage/", "wire/", "server/replica/", "tests/support/"]),
     ("tests/", [""]),
 ]

@@ -64,6 +64,7 @@ struct CommandCode {
   const del :UInt16 = 10;     # -> integer: 1 if there was something to delete
   const exists :UInt16 = 11;  # -> integer: 0 or 1
   const type :UInt16 = 12;    # -> bytes: type name
+  const expire :UInt16 = 13;  # number = milliseconds from now -> integer: 1 if there is such a key
   # Sets.
   const setAdd :UInt16 = 20;      # args = elements -> integer: how many were not there
   const setRemove :UInt16 = 21;   # args = elements -> integer: how many were there
@@ -83,6 +84,8 @@ struct CommandCode {
   const flagGet :UInt16 = 42;      # -> integer: 0 or 1
   const mvSet :UInt16 = 50;        # args[0] = value -> ok
   const mvGet :UInt16 = 51;        # -> list of concurrent values
+  # Sorted sets.
+  const zsetAdd :UInt16 = 55;  # args = member, score as text, ... -> integer: new members
   # Scanning, from a cut.
   const scan :UInt16 = 60;    # key = prefix, args[0] = cursor ("" to begin), number = max keys
                               # -> list: next cursor, keys ...
@@ -90,6 +93,7 @@ struct CommandCode {
   # Explanations, as JSON.
   const why :UInt16 = 70;
   const explain :UInt16 = 71;
+  const conflicts :UInt16 = 72;  # args[0] = key, or none for all; number = how many, 0 = 100
   # The node, as JSON.
   const status :UInt16 = 80;     # number: 1 = with digests
   const partition :UInt16 = 90;  # args = member names; none = all. Only with --allow-faults

@@ -24,6 +24,7 @@ bool is_known(CommandCode code) {
     STARLING_COMMAND(del, DEL);
     STARLING_COMMAND(exists, EXISTS);
     STARLING_COMMAND(type, TYPE);
+    STARLING_COMMAND(expire, EXPIRE);
     STARLING_COMMAND(set_add, SET_ADD);
     STARLING_COMMAND(set_remove, SET_REMOVE);
     STARLING_COMMAND(set_has, SET_HAS);
@@ -40,10 +41,12 @@ bool is_known(CommandCode code) {
     STARLING_COMMAND(flag_get, FLAG_GET);
     STARLING_COMMAND(mv_set, MV_SET);
     STARLING_COMMAND(mv_get, MV_GET);
+    STARLING_COMMAND(zset_add, ZSET_ADD);
     STARLING_COMMAND(scan, SCAN);
     STARLING_COMMAND(export_, EXPORT);
     STARLING_COMMAND(why, WHY);
     STARLING_COMMAND(explain, EXPLAIN);
+    STARLING_COMMAND(conflicts, CONFLICTS);
     STARLING_COMMAND(status, STATUS);
     STARLING_COMMAND(partition, PARTITION);
     STARLING_COMMAND(heal, HEAL);
@@ -133,7 +136,7 @@ struct ResultWriter {
 };
 
 // One overload per message, each returning its frame.
-struct Encoder {
+struct ClientEncoder {
   using Root = schema::ClientMessage;
 
   std::string operator()(const ClientHello& hello) const {
@@ -214,9 +217,9 @@ struct Encoder {
 // ---------------------------------------------------------------- reading
 
 // One overload per message; what is wrong ends up in the checker.
-class Decoder {
+class ClientDecoder {
  public:
-  explicit Decoder(Checker& checker) : checker_(checker) {}
+  explicit ClientDecoder(Checker& checker) : checker_(checker) {}
 
   ClientMessage operator()(schema::ClientMessage::Reader in) {
     switch (in.which()) {
@@ -327,11 +330,11 @@ class Decoder {
 
 }  // namespace
 
-std::string encode(const ClientMessage& message) { return std::visit(Encoder{}, message); }
+std::string encode(const ClientMessage& message) { return std::visit(ClientEncoder{}, message); }
 
 std::expected<ClientMessage, CodecError> decode_client(std::string_view body) {
   return read_body<schema::ClientMessage, ClientMessage>(
-      body, [](auto root, Checker& checker) { return Decoder(checker)(root); });
+      body, [](auto root, Checker& checker) { return ClientDecoder(checker)(root); });
 }
 
 }  // namespace starling::wire

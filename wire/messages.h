@@ -155,6 +155,7 @@ enum class CommandCode : std::uint16_t {
   del = 10,     // -> integer: 1 if there was something to delete
   exists = 11,  // -> integer 0 | 1
   type = 12,    // -> bytes: type name
+  expire = 13,  // number = milliseconds from now -> integer: 1 if there is such a key
   // sets
   set_add = 20,      // args = elements -> integer: how many were not there
   set_remove = 21,   // args = elements -> integer: how many were there
@@ -174,6 +175,8 @@ enum class CommandCode : std::uint16_t {
   flag_get = 42,      // -> integer 0 | 1
   mv_set = 50,        // args[0] = value -> ok
   mv_get = 51,        // -> list of concurrent values
+  // sorted sets
+  zset_add = 55,  // args = member, score as text, … -> integer: new members
   // scanning, from a cut
   scan = 60,     // key = prefix, args[0] = cursor ("" to begin), number = max keys -> list: next
                  // cursor, keys…
@@ -181,6 +184,7 @@ enum class CommandCode : std::uint16_t {
   // explanations, as JSON
   why = 70,
   explain = 71,
+  conflicts = 72,  // args[0] = key, or none for all; number = how many, 0 = 100
   // the node, as JSON
   status = 80,     // number: 1 = with digests
   partition = 90,  // args = member names; none = all. Only with --allow-faults
@@ -192,6 +196,7 @@ enum class CommandCode : std::uint16_t {
     case CommandCode::set:
     case CommandCode::incr:
     case CommandCode::del:
+    case CommandCode::expire:
     case CommandCode::set_add:
     case CommandCode::set_remove:
     case CommandCode::hash_set:
@@ -200,6 +205,7 @@ enum class CommandCode : std::uint16_t {
     case CommandCode::flag_enable:
     case CommandCode::flag_disable:
     case CommandCode::mv_set:
+    case CommandCode::zset_add:
       return true;
     default:
       return false;

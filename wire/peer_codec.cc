@@ -78,7 +78,7 @@ std::string run_header(const Run& run) {
 }
 
 // One overload per message, each returning its frame.
-struct Encoder {
+struct PeerEncoder {
   using Root = schema::PeerMessage;
 
   std::string operator()(const Hello& hello) const {
@@ -195,9 +195,9 @@ struct Encoder {
 Origin read(schema::Origin::Reader in) { return {in.getNode(), in.getEpoch(), in.getNonce()}; }
 
 // One overload per message; what is wrong ends up in the checker.
-class Decoder {
+class PeerDecoder {
  public:
-  explicit Decoder(Checker& checker) : checker_(checker) {}
+  explicit PeerDecoder(Checker& checker) : checker_(checker) {}
 
   PeerMessage operator()(schema::PeerMessage::Reader in) {
     switch (in.which()) {
@@ -330,13 +330,13 @@ class Decoder {
 
 }  // namespace
 
-std::string encode(const Push& push) { return Encoder{}(push); }
+std::string encode(const Push& push) { return PeerEncoder{}(push); }
 
-std::string encode(const PeerMessage& message) { return std::visit(Encoder{}, message); }
+std::string encode(const PeerMessage& message) { return std::visit(PeerEncoder{}, message); }
 
 std::expected<PeerMessage, CodecError> decode_peer(std::string_view body) {
   return read_body<schema::PeerMessage, PeerMessage>(
-      body, [](auto root, Checker& checker) { return Decoder(checker)(root); });
+      body, [](auto root, Checker& checker) { return PeerDecoder(checker)(root); });
 }
 
 }  // namespace starling::wire

@@ -182,7 +182,8 @@ const std::vector<CommandSpec>& table() {
        .summary = "print the type of a key",
        .positionals = {key},
        .options = {},
-       .details = "string (counters too), set, hash, flag, mvreg or none. Exit code 3 for none.",
+       .details =
+           "string (counters too), set, hash, zset, flag, mvreg or none. Exit code 3 for none.",
        .examples = "kvctl type visits",
        .build = build_type,
        .show = Show::type},
@@ -356,7 +357,8 @@ const std::vector<CommandSpec>& table() {
            "{\"b64\":\"...\"}. Types: string (text, or an integer), counter (an integer that is "
            "added), "
            "set (array; added), hash (object, or array of [field, value]), flag (true or false), "
-           "mvreg (array). Empty lines are skipped. Stops at the first line that is wrong, or the "
+           "zset (array of [member, score]), mvreg (array). Empty lines are skipped. Stops at the "
+           "first line that is wrong, or the "
            "first batch that is refused, and names it; what came before stays. With --session a "
            "batch that holds a wrong line is not loaded at all, so that running the mended file "
            "again counts every line once.",
@@ -408,6 +410,18 @@ const std::vector<CommandSpec>& table() {
        .details = "",
        .examples = "kvctl explain greeting",
        .run = run_explain},
+      {.name = "conflicts",
+       .group = "Cluster",
+       .summary = "what lost to a write that had not seen it, newest first",
+       .positionals = {{.name = "KEY", .kind = ArgKind::key, .optional = true}},
+       .options = {{"--limit", "N", "at most N of them (100)"}},
+       .details =
+           "The journal of the addressed node: what was lost, to what, when and between which "
+           "nodes. "
+           "It survives restarts and keeps the latest 10,000 (kvd --conflict-lines); what lost "
+           "is kept as it begins, up to 64 bytes. With KEY only what happened to that key.",
+       .examples = "kvctl conflicts\nkvctl conflicts greeting --limit 5 -o json",
+       .run = run_conflicts},
       {.name = "partition",
        .group = "Cluster",
        .summary = "cut this node off from others",
@@ -423,7 +437,7 @@ const std::vector<CommandSpec>& table() {
        .summary = "restore the links that `partition` cut",
        .positionals = {{.name = "NODE", .optional = true, .repeated = true}},
        .options = {},
-       .details = "",
+       .details = "Returns when they are up again, or after two seconds: somebody may be away.",
        .examples = "kvctl -n 127.0.0.1:7001 heal",
        .run = run_heal},
       {.name = "health",

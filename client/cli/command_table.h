@@ -126,6 +126,7 @@ int run_partition(Session& session, const Invocation& call);
 int run_heal(Session& session, const Invocation& call);
 int run_why(Session& session, const Invocation& call);
 int run_explain(Session& session, const Invocation& call);
+int run_conflicts(Session& session, const Invocation& call);
 int run_health(Session& session, const Invocation& call);
 int run_demo(Session& session, const Invocation& call);
 int run_completion(Session& session, const Invocation& call);

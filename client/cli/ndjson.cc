@@ -11,11 +11,11 @@
 namespace starling::cli {
 namespace {
 
-using Json = nlohmann::json;
+using Document = nlohmann::json;
 template <typename T>
 using Parsed = std::expected<T, std::string>;
 
-Parsed<std::string> bytes(const Json& value, std::string_view what) {
+Parsed<std::string> bytes(const Document& value, std::string_view what) {
   if (value.is_string()) {
     return value.get<std::string>();
   }
@@ -29,14 +29,14 @@ Parsed<std::string> bytes(const Json& value, std::string_view what) {
 }
 
 // Text, or an integer as text.
-Parsed<std::string> string_value(const Json& value) {
+Parsed<std::string> string_value(const Document& value) {
   if (value.is_number_integer()) {
     return value.dump();
   }
   return bytes(value, "the value of a string");
 }
 
-Parsed<std::int64_t> integer(const Json& value) {
+Parsed<std::int64_t> integer(const Document& value) {
   if (value.is_number_unsigned()) {
     const auto number = value.get<std::uint64_t>();
     if (number <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
@@ -55,13 +55,13 @@ Parsed<std::int64_t> integer(const Json& value) {
   return std::unexpected("the value of a counter must be an integer of 64 bits");
 }
 
-Parsed<std::vector<std::string>> list(const Json& value, std::string_view what) {
+Parsed<std::vector<std::string>> list(const Document& value, std::string_view what) {
   if (!value.is_array()) {
     return std::unexpected(fmt::format("the value of a {} must be an array", what));
   }
   std::vector<std::string> items;
   items.reserve(value.size());
-  for (const Json& item : value) {
+  for (const Document& item : value) {
     auto decoded = bytes(item, fmt::format("an element of a {}", what));
     if (!decoded) {
       return std::unexpected(std::move(decoded.error()));
@@ -72,7 +72,7 @@ Parsed<std::vector<std::string>> list(const Json& value, std::string_view what) 
 }
 
 // {field: value, ...} or [[field, value], ...] -> field, value, ...
-Parsed<std::vector<std::string>> fields(const Json& value) {
+Parsed<std::vector<std::string>> fields(const Document& value) {
   std::vector<std::string> items;
   const auto add = [&items](Parsed<std::string> part) -> Parsed<void> {
     if (!part) {
@@ -93,7 +93,7 @@ Parsed<std::vector<std::string>> fields(const Json& value) {
   if (!value.is_array()) {
     return std::unexpected("the value of a hash must be an object or an array of [field, value]");
   }
-  for (const Json& pair : value) {
+  for (const Document& pair : value) {
     if (!pair.is_array() || pair.size() != 2) {
       return std::unexpected("a field of a hash must be [field, value]");
     }
@@ -108,7 +108,31 @@ Parsed<std::vector<std::string>> fields(const Json& value) {
   return items;
 }
 
-Parsed<ImportLine> commands_for(std::string_view type, const Json& value, Command base) {
+// [[member, score], ...] -> member, score, ...; a score is a number, or text for what JSON cannot
+// say.
+Parsed<std::vector<std::string>> members(const Document& value) {
+  if (!value.is_array()) {
+    return std::unexpected("the value of a zset must be an array of [member, score]");
+  }
+  std::vector<std::string> items;
+  for (const Document& pair : value) {
+    if (!pair.is_array() || pair.size() != 2) {
+      return std::unexpected("a member of a zset must be [member, score]");
+    }
+    auto member = bytes(pair[0], "a member");
+    if (!member) {
+      return std::unexpected(std::move(member.error()));
+    }
+    if (!pair[1].is_number() && !pair[1].is_string()) {
+      return std::unexpected("a score must be a number, or a number as text");
+    }
+    items.push_back(std::move(*member));
+    items.push_back(pair[1].is_string() ? pair[1].get<std::string>() : pair[1].dump());
+  }
+  return items;
+}
+
+Parsed<ImportLine> commands_for(std::string_view type, const Document& value, Command base) {
   ImportLine line;
   const auto with_args = [&](CommandCode code,
                              Parsed<std::vector<std::string>> args) -> Parsed<ImportLine> {
@@ -147,6 +171,9 @@ Parsed<ImportLine> commands_for(std::string_view type, const Json& value, Comman
   if (type == "hash") {
     return with_args(CommandCode::hash_set, fields(value));
   }
+  if (type == "zset") {
+    return with_args(CommandCode::zset_add, members(value));
+  }
   if (type == "flag") {
     if (!value.is_boolean()) {
       return std::unexpected("the value of a flag must be true or false");
@@ -164,13 +191,13 @@ Parsed<ImportLine> commands_for(std::string_view type, const Json& value, Comman
     return with_args(CommandCode::mv_set, std::move(values));
   }
   return std::unexpected(fmt::format(
-      "there is no type '{}'; there are string, counter, set, hash, flag and mvreg", type));
+      "there is no type '{}'; there are string, counter, set, hash, zset, flag and mvreg", type));
 }
 
 }  // namespace
 
 std::expected<ImportLine, std::string> parse_ndjson(std::string_view line, std::uint8_t db) {
-  const Json document = Json::parse(line, nullptr, false);
+  const Document document = Document::parse(line, nullptr, false);
   if (!document.is_object()) {
     return std::unexpected(document.is_discarded() ? "this is not JSON (in UTF-8)"
                                                    : "this is not a JSON object");
@@ -204,9 +231,13 @@ std::expected<ImportLine, std::string> parse_ndjson(std::string_view line, std::
   }
   auto parsed = commands_for(document["type"].get_ref<const std::string&>(), document["value"],
                              std::move(base));
-  if (parsed) {
-    const auto ttl = document.find("ttl_ms");
-    parsed->has_ttl = ttl != document.end() && !ttl->is_null();
+  const auto ttl = document.find("ttl_ms");
+  if (parsed && ttl != document.end() && !ttl->is_null()) {
+    constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max() / 2;
+    if (!ttl->is_number_unsigned() || *ttl == 0 || ttl->get<std::uint64_t>() > most) {
+      return std::unexpected("\"ttl_ms\" must be a number of milliseconds above 0");
+    }
+    parsed->ttl_ms = ttl->get<std::int64_t>();
   }
   return parsed;
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,7 +14,7 @@ namespace starling::cli {
 
 struct ImportLine {
   std::vector<Command> commands;  // none for an empty collection
-  bool has_ttl = false;
+  std::optional<std::int64_t> ttl_ms;
   bool drops_siblings = false;  // a register had several values; the last one will be kept
 };
 

@@ -7,7 +7,7 @@
 namespace starling::cli {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 std::string text(const Json& object, const char* name) {
   const auto found = object.find(name);

@@ -182,8 +182,13 @@ class Import {
     auto parsed = line.size() > max_line
                       ? std::unexpected(std::string("the line is longer than 64 MiB"))
                       : parse_ndjson(line, session_.globals().db);
-    if (parsed && parsed->has_ttl && !options_.ignore_ttl) {
-      parsed = std::unexpected("keys do not expire yet; --ignore-ttl loads them as keys that stay");
+    if (parsed && parsed->ttl_ms && !parsed->commands.empty() && !options_.ignore_ttl) {
+      const Command& filled = parsed->commands.front();
+      parsed->commands.push_back({.code = CommandCode::expire,
+                                  .db = filled.db,
+                                  .key = filled.key,
+                                  .args = {},
+                                  .number = *parsed->ttl_ms});
     }
     if (!parsed) {
       std::string before = "lines before it are loaded";

@@ -108,6 +108,18 @@ void write_core_metrics(MetricsText& text, const Snapshot& snapshot) {
       .sample(view.duplicates_dropped);
   text.counter("starling_expired_keys_total", "Keys that this node took away because they expired.")
       .sample(view.expired_keys);
+  text.counter(
+      "starling_conflicts_total",
+      "What lost to a write that had not seen it, by type; lines of the conflict journal.");
+  for (std::size_t i = 0; i < replica::conflict_classes; ++i) {
+    text.sample(view.conflicts[i],
+                {{"type", replica::name(static_cast<replica::ConflictClass>(i))}});
+  }
+  text.gauge("starling_conflict_lines", "Lines in the conflict journal.")
+      .sample(view.conflict_lines);
+  text.counter("starling_conflict_lines_dropped_total",
+               "Lines that left the conflict journal because it was full.")
+      .sample(view.conflict_lines_dropped);
   text.gauge("starling_held_bytes", "Entries that came before what they depend on.")
       .sample(view.held_bytes);
   text.gauge("starling_table_bytes", "Memory of the tables.").sample(view.table_bytes);
@@ -181,6 +193,7 @@ void write_rejections(MetricsText& text, const Rejections& rejections) {
   list(Door::client,
        {bad_frame, bad_message, wrong_protocol, no_hello, too_many, slow_reader, memory});
   list(Door::peer, {bad_frame, bad_message, no_hello, too_many, slow_reader});
+  list(Door::resp, {bad_frame, wrong_protocol, too_many, slow_reader, memory, slow_sender});
   list(Door::http, {bad_request, unknown_path, bad_method, slow_sender});
 }
 

@@ -170,8 +170,6 @@ void ClientSession::ended() {
 
 void ClientSession::broken() { go(); }
 
-bool ClientSession::may_read() const { return !door_.core_.tick_is_full(); }
-
 void ClientSession::refuse(Rejection reason, wire::Error error) {
   door_.rejections_.note(Door::client, reason, connection_->remote(), error.message);
   connection_->write(refusal(std::move(error)));

@@ -39,7 +39,6 @@ class ClientSession final : public ConnectionHandler {
   void received(std::string_view bytes) override;
   void ended() override;
   void broken() override;
-  [[nodiscard]] bool may_read() const override;
 
  private:
   enum class State : std::uint8_t {

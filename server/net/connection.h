@@ -23,8 +23,6 @@ class ConnectionHandler {
   virtual void ended() = 0;
   // Broken. The last call.
   virtual void broken() = 0;
-  // False: come back next turn, the tick is full (R1.4).
-  [[nodiscard]] virtual bool may_read() const = 0;
 };
 
 // Runs on: core strand.
@@ -40,6 +38,8 @@ class Connection {
   // Nothing is sent before `flush`: what one tick has to say leaves in one write. What the socket
   // does not take at once follows by itself; the session bounds it by `unsent`.
   virtual void write(std::string_view bytes) = 0;
+  // The same, and takes the buffer, so that a large one is not copied: it is empty afterwards.
+  virtual void hand_over(std::string& bytes) = 0;
   virtual void flush() = 0;
   [[nodiscard]] virtual std::size_t unsent() const = 0;
   virtual void pause_reading() = 0;
@@ -49,7 +49,9 @@ class Connection {
   virtual void finish() = 0;
   // At once; the handler is not called again.
   virtual void close() = 0;
+  // Both ends as HOST:PORT.
   [[nodiscard]] virtual const std::string& remote() const = 0;
+  [[nodiscard]] virtual const std::string& local() const = 0;
 };
 
 }  // namespace starling::net

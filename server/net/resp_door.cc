@@ -14,7 +14,7 @@ class RespConnection final : public ConnectionHandler {
   RespConnection(RespDoor& door, std::unique_ptr<Connection> connection)
       : door_(door),
         connection_(std::move(connection)),
-        session_(door.server_, connection_->remote(), {}) {}
+        session_(door.server_, connection_->remote(), connection_->local()) {}
 
   [[nodiscard]] std::uint64_t id() const { return session_.id(); }
   [[nodiscard]] bool gone() const { return state_ == State::gone; }
@@ -37,6 +37,9 @@ class RespConnection final : public ConnectionHandler {
     door_.counters_.resp_bytes_received += bytes.size();
     progress_us_ = now();
     session_.received(bytes);
+    if (session_.waits()) {
+      connection_->pause_reading();  // what it asks further waits in the socket, until it speaks
+    }
     door_.account(*this);
   }
 
@@ -53,9 +56,8 @@ class RespConnection final : public ConnectionHandler {
 
   void broken() override { go(); }
 
-  [[nodiscard]] bool may_read() const override {
-    return !door_.backend_.tick_is_full() && !session_.waits();
-  }
+  // Gone, but a command that writes goes on to its end.
+  [[nodiscard]] bool works() const { return session_.works(); }
 
   void flush() {
     if (state_ == State::gone) {
@@ -71,7 +73,11 @@ class RespConnection final : public ConnectionHandler {
     }
     if ((state_ == State::open && session_.closing()) ||
         (state_ == State::draining && !session_.waits())) {
+      note_offence();
       leave();
+    }
+    if (!session_.waits()) {
+      connection_->resume_reading();
     }
     door_.account(*this);
   }
@@ -104,6 +110,7 @@ class RespConnection final : public ConnectionHandler {
       return;
     }
     state_ = State::gone;
+    session_.abandon();
     if (lingers_) {
       --door_.lingering_;
     }
@@ -126,11 +133,37 @@ class RespConnection final : public ConnectionHandler {
     std::string& output = session_.output();
     if (!output.empty()) {
       door_.counters_.resp_bytes_sent += output.size();
-      connection_->write(output);
       constexpr std::size_t kept = 64 << 10;
-      output.capacity() > kept ? output = std::string() : (output.clear(), output);
+      if (output.capacity() > kept) {
+        connection_->hand_over(output);
+      } else {
+        connection_->write(output);
+        output.clear();
+      }
     }
     connection_->flush();
+  }
+
+  void note_offence() {
+    using Offence = resp::Session::Offence;
+    const auto note = [this](Rejection reason, std::string_view detail) {
+      door_.rejections_.note(Door::resp, reason, connection_->remote(), detail);
+    };
+    switch (session_.offence()) {
+      case Offence::none:
+        break;
+      case Offence::not_the_protocol:
+        note(Rejection::bad_frame, "this is not Redis's protocol");
+        break;
+      case Offence::http:
+        note(
+            Rejection::wrong_protocol,
+            "this is HTTP, perhaps of a browser that was made to attack; the admin door is --http");
+        break;
+      case Offence::tls:
+        note(Rejection::wrong_protocol, "this is TLS, and the door speaks without");
+        break;
+    }
   }
 
   void leave() {
@@ -193,19 +226,31 @@ void RespDoor::accept(std::unique_ptr<Connection> connection) {
 
 void RespDoor::flush() {
   for (resp::Session* session : server_.take_outspoken()) {
-    connections_.at(session->id())->flush();
+    if (const auto found = connections_.find(session->id()); found != connections_.end()) {
+      found->second->flush();
+    }
   }
-  graveyard_.clear();
+  bury();
   server_.go_on();
   counters_.resp_commands = server_.commands_processed;
 }
 
 void RespDoor::sweep() {
-  graveyard_.clear();
+  bury();
   for (RespConnection* connection : all()) {
     connection->sweep();  // may remove itself, which leaves it in the graveyard
   }
   server_.go_on();
+}
+
+bool RespDoor::empty() const {
+  return connections_.empty() && std::ranges::none_of(graveyard_, [](const auto& connection) {
+           return connection->works();
+         });
+}
+
+void RespDoor::bury() {
+  std::erase_if(graveyard_, [](const auto& connection) { return !connection->works(); });
 }
 
 void RespDoor::drain() {
@@ -231,6 +276,7 @@ void RespDoor::remove(RespConnection& connection) {
   graveyard_.push_back(std::move(found->second));
   connections_.erase(found);
   counters_.resp_clients = connections_.size();
+  counters_.resp_buffered_bytes = held_;
 }
 
 void RespDoor::account(RespConnection& connection) {

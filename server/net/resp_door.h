@@ -37,13 +37,15 @@ class RespDoor {
   void sweep();
   // Answers what has been run, then closes. Nobody is accepted any more.
   void drain();
-  [[nodiscard]] bool empty() const { return connections_.empty(); }
+  // Nobody is connected, and nothing goes on for somebody who was.
+  [[nodiscard]] bool empty() const;
   [[nodiscard]] resp::Server& server() { return server_; }
 
  private:
   friend class RespConnection;
 
   void remove(RespConnection& connection);
+  void bury();
   void account(RespConnection& connection);
   [[nodiscard]] std::vector<RespConnection*> all() const;
 

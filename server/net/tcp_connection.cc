@@ -7,6 +7,8 @@
 #include <asio/buffer.hpp>
 #include <asio/ip/tcp.hpp>
 
+#include "server/net/address.h"
+
 namespace starling::net {
 namespace {
 
@@ -19,6 +21,22 @@ void set_option(int socket, int level, int name, int value) {
   (void)setsockopt(socket, level, name, &value, sizeof value);  // an optimisation, never a must
 }
 
+std::string text_of(const tcp::endpoint& endpoint, const std::error_code& error) {
+  return error ? "unknown" : to_string(Address{endpoint.address().to_string(), endpoint.port()});
+}
+
+std::string remote_text(const tcp::socket& socket) {
+  std::error_code error;
+  const auto endpoint = socket.remote_endpoint(error);
+  return text_of(endpoint, error);
+}
+
+std::string local_text(const tcp::socket& socket) {
+  std::error_code error;
+  const auto endpoint = socket.local_endpoint(error);
+  return text_of(endpoint, error);
+}
+
 // Callbacks rather than a reader and a writer coroutine: a session waits for one thing at a time,
 // and this is the innermost loop of the server.
 // Kept alive by its own waits; `closed_` tells them that nobody is interested any more.
@@ -26,7 +44,10 @@ void set_option(int socket, int level, int name, int value) {
 class Stream final : public std::enable_shared_from_this<Stream> {
  public:
   Stream(tcp::socket socket, ReadBuffer& buffer)
-      : socket_(std::move(socket)), buffer_(buffer), remote_(remote_text(socket_)) {
+      : socket_(std::move(socket)),
+        buffer_(buffer),
+        remote_(remote_text(socket_)),
+        local_(local_text(socket_)) {
     std::error_code ignored;
     socket_.non_blocking(true, ignored);
     socket_.set_option(tcp::no_delay(true), ignored);
@@ -47,6 +68,15 @@ class Stream final : public std::enable_shared_from_this<Stream> {
     if (!closed_ && !finishing_) {
       out_.append(bytes);
     }
+  }
+
+  void hand_over(std::string& bytes) {
+    if (!closed_ && !finishing_ && out_.empty()) {
+      out_.swap(bytes);
+    } else {
+      write(bytes);
+    }
+    bytes = std::string();
   }
 
   void flush() {
@@ -80,6 +110,7 @@ class Stream final : public std::enable_shared_from_this<Stream> {
   }
 
   [[nodiscard]] const std::string& remote() const { return remote_; }
+  [[nodiscard]] const std::string& local() const { return local_; }
 
  private:
   void wait_readable() {
@@ -97,7 +128,7 @@ class Stream final : public std::enable_shared_from_this<Stream> {
 
   void read_some() {
     std::size_t read = 0;
-    while (!closed_ && !paused_ && read < read_per_turn && (finishing_ || handler_->may_read())) {
+    while (!closed_ && !paused_ && read < read_per_turn) {
       std::error_code error;
       const std::size_t n = socket_.read_some(asio::buffer(buffer_), error);
       if (error == asio::error::would_block || error == asio::error::try_again) {
@@ -125,16 +156,18 @@ class Stream final : public std::enable_shared_from_this<Stream> {
     }
   }
 
+  // What the socket takes at once. Whoever reads as fast as we write would otherwise keep the loop
+  // for as long as there is something to send.
   void send_some() {
-    while (!closed_ && sent_ < out_.size()) {
+    if (!closed_ && sent_ < out_.size()) {
       std::error_code error;
       sent_ += socket_.write_some(asio::buffer(out_.data() + sent_, out_.size() - sent_), error);
-      if (error == asio::error::would_block || error == asio::error::try_again) {
-        wait_writable();
+      if (error && error != asio::error::would_block && error != asio::error::try_again) {
+        fail();
         return;
       }
-      if (error) {
-        fail();
+      if (sent_ < out_.size()) {
+        wait_writable();
         return;
       }
     }
@@ -185,6 +218,7 @@ class Stream final : public std::enable_shared_from_this<Stream> {
   tcp::socket socket_;
   ReadBuffer& buffer_;
   std::string remote_;
+  std::string local_;
   ConnectionHandler* handler_ = nullptr;
   std::string out_;
   std::size_t sent_ = 0;  // of out_
@@ -203,6 +237,7 @@ class Handle final : public Connection {
 
   void start(ConnectionHandler& handler) override { stream_->start(handler); }
   void write(std::string_view bytes) override { stream_->write(bytes); }
+  void hand_over(std::string& bytes) override { stream_->hand_over(bytes); }
   void flush() override { stream_->flush(); }
   std::size_t unsent() const override { return stream_->unsent(); }
   void pause_reading() override { stream_->pause_reading(); }
@@ -210,6 +245,7 @@ class Handle final : public Connection {
   void finish() override { stream_->finish(); }
   void close() override { stream_->close(); }
   const std::string& remote() const override { return stream_->remote(); }
+  const std::string& local() const override { return stream_->local(); }
 
  private:
   std::shared_ptr<Stream> stream_;
@@ -219,17 +255,6 @@ class Handle final : public Connection {
 
 std::unique_ptr<Connection> tcp_connection(tcp::socket socket, ReadBuffer& buffer) {
   return std::make_unique<Handle>(std::make_shared<Stream>(std::move(socket), buffer));
-}
-
-std::string remote_text(const tcp::socket& socket) {
-  std::error_code error;
-  const auto endpoint = socket.remote_endpoint(error);
-  if (error) {
-    return "unknown";
-  }
-  const bool v6 = endpoint.address().is_v6();
-  const std::string host = endpoint.address().to_string();
-  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(endpoint.port());
 }
 
 }  // namespace starling::net

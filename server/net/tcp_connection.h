@@ -17,7 +17,4 @@ using ReadBuffer = std::array<char, 64 << 10>;
 [[nodiscard]] std::unique_ptr<Connection> tcp_connection(asio::ip::tcp::socket socket,
                                                          ReadBuffer& buffer);
 
-// The other side, as logs show it.
-[[nodiscard]] std::string remote_text(const asio::ip::tcp::socket& socket);
-
 }  // namespace starling::net

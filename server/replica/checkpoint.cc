@@ -7,14 +7,13 @@
 #include "crdt/deadline.h"
 #include "crdt/mutants.h"
 #include "crdt/varint.h"
+#include "server/replica/conflict_finder.h"
+#include "server/replica/row_keys.h"
 
 namespace starling::replica {
 namespace {
 
-constexpr std::uint16_t group = 0;
 constexpr std::uint8_t row_version = 0;
-
-std::string meta_key(char kind) { return std::string(meta_prefix) + kind; }
 
 // Rows of one checkpoint file, in key order: the cells of the frozen objects, swept cells, then the
 // replica's own. Objects are sorted by their stored prefix and their cells come as the layer has
@@ -23,13 +22,18 @@ class CheckpointRun {
  public:
   CheckpointRun(Store& store, CheckpointWriter& writer, const FrozenTables& tables,
                 const CheckpointMeta& meta, CheckpointDone& done)
-      : cut_(store.cut()), writer_(writer), tables_(tables), meta_(meta), done_(done) {
+      : cut_(store.cut()),
+        writer_(writer),
+        tables_(tables),
+        meta_(meta),
+        done_(done),
+        conflicts_(meta.conflict_limits) {
     for (const Origin& origin : meta.row.origins) {
       origins_.intern(origin);
     }
     frozen_.reserve(tables.cells.objects().size());
     for (const auto& [key, object] : tables.cells.objects()) {
-      frozen_.push_back({encode_object_prefix(group, key), &key, &object});
+      frozen_.push_back({encode_object_prefix(only_group, key), &key, &object});
     }
     std::ranges::sort(frozen_, {}, &FrozenObject::prefix);
   }
@@ -43,7 +47,7 @@ class CheckpointRun {
     const auto ranges = sweep_ranges();
     count_keys_anew_ = ranges == whole_range();
     if (!count_keys_anew_) {
-      looking_ = cut_->scan(encode_place(group, 0), meta_prefix);
+      looking_ = cut_->scan(encode_place(only_group, 0), meta_prefix);
     }
     for (const auto& [from, to] : ranges) {
       if (auto written = write_frozen_below(from); !written) {
@@ -80,26 +84,21 @@ class CheckpointRun {
     if (mutant("unswept")) {
       return ranges;
     }
-    for (const Marker& marker : tables_.markers) {
-      if (marker.level != ScopeLevel::key) {
-        return whole_range();
-      }
-      const std::string from = encode_object_prefix(group, marker.scope);
+    if (tables_.markers.any_wide()) {
+      return whole_range();
+    }
+    for (const auto& [object, killed] : tables_.markers.of_keys()) {
+      const std::string from = encode_object_prefix(only_group, object);
       ranges.emplace_back(from, prefix_end(from));
     }
     std::ranges::sort(ranges);
-    const auto repeated = std::ranges::unique(ranges);
-    ranges.erase(repeated.begin(), repeated.end());
     return ranges;
   }
 
   void apply_markers(const ObjectKey& object, CellValue& value) const {
     if (auto* dotted = std::get_if<DottedCell>(&value)) {
-      for (const Marker& marker : tables_.markers) {
-        if (marker.covers(object)) {
-          dotted->kill(marker.killed);
-        }
-      }
+      tables_.markers.for_each_over(object,
+                                    [&](const VersionVector& killed) { dotted->kill(killed); });
     }
   }
 
@@ -150,7 +149,39 @@ class CheckpointRun {
     if (auto counted = count_key(frozen); !counted) {
       return counted;
     }
+    if (auto noted = note_conflicts(frozen); !noted) {
+      return noted;
+    }
     return count_frozen(frozen);
+  }
+
+  // What the strand could not tell because it was cold (Tables::leave_undecided).
+  StoreResult<void> note_conflicts(const FrozenObject& frozen) {
+    if (!frozen.object->undecided) {
+      return {};
+    }
+    if (conflict_rows_ == nullptr) {
+      conflict_rows_ = cut_->scan(frozen.prefix, meta_prefix);
+    }
+    const Layer::Cells& cells = frozen.object->cells;
+    std::string row = frozen.prefix;
+    const auto read = [&](const CellName& name) -> StoreResult<std::optional<CellValue>> {
+      set_cell(row, frozen.prefix, name);
+      const auto stored = cut_->get(row);
+      if (!stored) {
+        return std::unexpected(stored.error());
+      }
+      const auto cell = cells.find(name);
+      const std::uint64_t quarantined = done_.quarantined;
+      auto value =
+          resolve(*frozen.key, name,
+                  cell != cells.end() ? cell->second : LayerCell(CellDelta(name.kind())), *stored);
+      done_.quarantined = quarantined;  // it is noted where it is written
+      return value;
+    };
+    const ConflictFinder::Note note = [this](Conflict line) { conflicts_.note(std::move(line)); };
+    const ConflictFinder finder(meta_.row.streams, note);
+    return find_conflicts(finder, *frozen.key, frozen.prefix, cells, *conflict_rows_, read);
   }
 
   // Index rows follow the old value to the new one (R4.1).
@@ -343,7 +374,7 @@ class CheckpointRun {
         continue;
       }
       const FrozenObject* frozen = frozen_before(to) ? &frozen_[next_] : nullptr;
-      std::string prefix = stored ? encode_object_prefix(group, *stored) : std::string();
+      std::string prefix = stored ? encode_object_prefix(only_group, *stored) : std::string();
       if (frozen != nullptr && (!stored || frozen->prefix <= prefix)) {
         ++next_;
         stored = *frozen->key;
@@ -353,6 +384,9 @@ class CheckpointRun {
       }
       if (auto swept = sweep_object(*stored, prefix, frozen, *rows); !swept) {
         return swept;
+      }
+      if (auto noted = frozen != nullptr ? note_conflicts(*frozen) : StoreResult<void>{}; !noted) {
+        return noted;
       }
     }
     return rows->status();
@@ -424,7 +458,9 @@ class CheckpointRun {
         return counted;
       }
     }
-    key_change_[object.db] += (exists ? 1 : 0) - (existed && !count_keys_anew_ ? 1 : 0);
+    if (exists || !mutant("swept_still_counted")) {
+      key_change_[object.db] += (exists ? 1 : 0) - (existed && !count_keys_anew_ ? 1 : 0);
+    }
     const std::string row = counts_key(prefix);
     auto before = derive_anew_ ? StoreResult<Counts>{} : counts_at_w(row);
     if (!before) {
@@ -497,7 +533,7 @@ class CheckpointRun {
       put_varint(position, place.position);
       rows[place_key(place.origin, place.last)] = std::move(position);
     }
-    for (const auto& [id, outcome] : meta_.outcomes) {
+    for (const auto& [id, outcome] : meta_.outcomes->by_id()) {
       if (mutant("retry_forgotten")) {
         break;
       }
@@ -515,6 +551,14 @@ class CheckpointRun {
     for (auto& [row, value] : deadlines_) {
       rows[row] = std::move(value);
     }
+    rows.insert(meta_.conflicts.begin(), meta_.conflicts.end());
+    conflicts_.for_each([&](const Conflict& conflict) {
+      rows.try_emplace(conflict_key(conflict.id()), encode_conflict(conflict));
+      done_.conflicts.push_back(conflict);
+      return true;
+    });
+    done_.conflicts_dropped = conflicts_.dropped();
+    done_.conflicts_dropped_up_to = conflicts_.dropped_up_to();
     if (auto counted = write_key_counts(rows); !counted) {
       return counted;
     }
@@ -629,6 +673,8 @@ class CheckpointRun {
   bool count_keys_anew_ = false;                                 // every object is read
   std::map<std::string, std::optional<std::string>> deadlines_;  // index rows that change
   std::unique_ptr<RowIterator> looking_;
+  ConflictJournal conflicts_;  // found here
+  std::unique_ptr<RowIterator> conflict_rows_;
   std::map<std::uint8_t, std::int64_t> keys_at_w_;   // as far as they were read
   std::map<std::uint8_t, std::int64_t> key_change_;  // from W, or from nothing
   std::vector<FrozenObject> frozen_;
@@ -637,16 +683,6 @@ class CheckpointRun {
 };
 
 }  // namespace
-
-std::string prefix_end(std::string prefix) {
-  while (!prefix.empty() && static_cast<unsigned char>(prefix.back()) == 0xFF) {
-    prefix.pop_back();
-  }
-  if (!prefix.empty()) {
-    prefix.back() = static_cast<char>(static_cast<unsigned char>(prefix.back()) + 1);
-  }
-  return prefix;
-}
 
 std::string checkpoint_key() { return meta_key('c'); }
 

@@ -3,14 +3,17 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "crdt/cell.h"
 #include "crdt/entry.h"
+#include "server/replica/conflict_journal.h"
 #include "server/replica/jobs.h"
+#include "server/replica/linear_hash_map.h"
+#include "server/replica/row_keys.h"
 #include "server/replica/tables.h"
 
 namespace starling::replica {
@@ -35,7 +38,31 @@ struct OpIdHash {
     return static_cast<std::size_t>(id.session ^ (id.sequence * 0x9E3779B97F4A7C15ULL));
   }
 };
-using OpOutcomes = std::unordered_map<OpId, OpOutcome, OpIdHash>;
+// Invariant: the first that was added for an id stays.
+class OpOutcomes {
+ public:
+  void add(const OpId& id, const OpOutcome& outcome) {
+    constexpr std::size_t node = 96;
+    if (by_id_.try_emplace(id, outcome).second) {
+      bytes_ += node + outcome.outcome.size();
+    }
+  }
+  void add(const OpOutcomes& older) {
+    for (const auto& [id, outcome] : older.by_id_) {
+      add(id, outcome);
+    }
+  }
+  [[nodiscard]] const OpOutcome* find(const OpId& id) const {
+    const auto found = by_id_.find(id);
+    return found == by_id_.end() ? nullptr : &found->second;
+  }
+  [[nodiscard]] const auto& by_id() const { return by_id_; }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+
+ private:
+  LinearHashMap<OpId, OpOutcome, OpIdHash> by_id_;
+  std::size_t bytes_ = 0;
+};
 
 // The one row from which a replica starts again: everything about V at W.
 struct CheckpointRow {
@@ -51,10 +78,12 @@ struct CheckpointRow {
 
 struct CheckpointMeta {
   CheckpointRow row;
-  std::vector<LogPlace> places;  // of the records since the checkpoint before
-  OpOutcomes outcomes;           // of the entries since the checkpoint before
-  std::uint64_t log_first = 1;   // places below it may go
-  std::uint64_t now_hour = 0;    // outcomes older than the window may go
+  std::vector<LogPlace> places;                // of the records since the checkpoint before
+  std::shared_ptr<const OpOutcomes> outcomes;  // of the entries since the checkpoint before
+  ConflictRows conflicts;                      // that changed since the checkpoint before
+  ConflictJournal::Limits conflict_limits;
+  std::uint64_t log_first = 1;  // places below it may go
+  std::uint64_t now_hour = 0;   // outcomes older than the window may go
 };
 
 // Row keys under meta_prefix.
@@ -68,7 +97,5 @@ struct CheckpointMeta {
 // Op ids are remembered for at least one whole hour: rows are grouped by the hour of their entry.
 [[nodiscard]] constexpr std::uint64_t hour_of(Hlc hlc) { return hlc_unix_ms(hlc) / 3'600'000; }
 inline constexpr std::uint64_t outcome_hours_kept = 2;
-
-[[nodiscard]] std::string prefix_end(std::string prefix);
 
 }  // namespace starling::replica

@@ -1,12 +1,16 @@
 #include "server/replica/commands.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <limits>
 #include <span>
 
 #include "crdt/aw_set.h"
+#include "crdt/deadline.h"
 #include "crdt/ew_flag.h"
 #include "crdt/mv_register.h"
+#include "crdt/sorted_set.h"
 #include "server/replica/object.h"
 #include "server/replica/valued.h"
 
@@ -20,6 +24,14 @@ using wire::ErrorCode;
 using wire::Nil;
 using wire::Ok;
 using wire::Result;
+
+// Decimal, with an exponent, or infinite; to the last bit what was printed.
+std::optional<double> parse_score(std::string_view text) {
+  double score = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), score);
+  const bool good = error == std::errc() && end == text.data() + text.size() && !std::isnan(score);
+  return good ? std::optional(score + 0.0) : std::nullopt;  // there is one zero
+}
 
 Error bad_request(std::string text) { return {ErrorCode::bad_request, std::move(text)}; }
 
@@ -90,6 +102,10 @@ class Execution {
         return mv_set();
       case CommandCode::mv_get:
         return mv_get();
+      case CommandCode::expire:
+        return expire();
+      case CommandCode::zset_add:
+        return zset_add();
       default:
         return bad_request("this command does not run on a key");
     }
@@ -398,6 +414,42 @@ class Execution {
     }
     return object_.exists() ? mv_values(tx_.dotted(object_.cell(CellKind::mv_register)))
                             : std::vector<std::string>();
+  }
+
+  Result expire() {
+    if (command_.number <= 0 || command_.number >= never_expires - tx_.now_ms()) {
+      return bad_request("a key expires after a number of milliseconds above 0");
+    }
+    if (!object_.exists()) {
+      return std::int64_t{0};
+    }
+    object_.expire_at(tx_.now_ms() + command_.number);
+    return std::int64_t{1};
+  }
+
+  Result zset_add() {
+    if (auto error = want_args(2, 2)) {
+      return *error;
+    }
+    if (auto error = want_type(ObjectType::sorted_set)) {
+      return *error;
+    }
+    std::vector<double> scores;
+    for (std::size_t i = 1; i < command_.args.size(); i += 2) {
+      const auto score = parse_score(command_.args[i]);
+      if (!score) {
+        return Error{ErrorCode::not_a_number, "a score is a number or inf"};
+      }
+      scores.push_back(*score);
+    }
+    object_.create(ObjectType::sorted_set);
+    std::int64_t added = 0;
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      Valued member = Valued::member(object_, command_.args[2 * i]);
+      added += member.exists() ? 0 : 1;
+      member.assign(encode_score({.value = scores[i]}));
+    }
+    return added;
   }
 
   Transaction& tx_;

@@ -1,6 +1,7 @@
 #include "server/replica/counts.h"
 
 #include "crdt/varint.h"
+#include "server/replica/row_keys.h"
 #include "storage/store.h"
 
 namespace starling::replica {
@@ -19,8 +20,6 @@ std::optional<std::int64_t> difference(Presence was, Presence now) {
   }
   return (now == Presence::present ? 1 : 0) - (was == Presence::present ? 1 : 0);
 }
-
-std::string meta_key(char kind) { return std::string(meta_prefix) + kind; }
 
 }  // namespace
 

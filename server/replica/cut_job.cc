@@ -1,6 +1,5 @@
 // Pages of keys, pages of NDJSON and the audit digest, all read from an exact cut (R5.8).
 #include <algorithm>
-#include <limits>
 #include <map>
 #include <optional>
 #include <span>
@@ -107,29 +106,30 @@ class ObjectLines {
 
   [[nodiscard]] bool empty() const { return cells_.empty(); }
 
-  // The type readers see, at a time before every deadline: a cut has no clock.
-  [[nodiscard]] ObjectType visible() const {
-    return shown_.type(std::numeric_limits<std::int64_t>::min());
-  }
+  // The type that readers see; none: its time is over, though nobody has killed it yet.
+  [[nodiscard]] ObjectType visible(std::int64_t now_ms) const { return shown_.type(now_ms); }
 
-  void write(ObjectType type, std::vector<std::string>& lines) const {
+  void write(std::int64_t now_ms, std::vector<std::string>& lines) const {
+    const ObjectType type = visible(now_ms);
     const auto found = cells_.find(type);
     if (found == cells_.end()) {
       return;
     }
     const std::vector<Row>& rows = found->second;
     const ObjectKey& object = rows.front().key.object;
+    const auto deadline = shown_.deadline();
+    const auto left = deadline ? std::optional(*deadline - now_ms) : std::nullopt;
     switch (type) {
       case ObjectType::string:
-        lines.push_back(line(object, type, [&](JsonWriter& json) {
+        lines.push_back(line(object, type, left, [&](JsonWriter& json) {
           write_bytes(json, fields(rows).begin()->second.text());
         }));
         break;
       case ObjectType::flag:
-        lines.push_back(line(object, type, [](JsonWriter& json) { json.value(true); }));
+        lines.push_back(line(object, type, left, [](JsonWriter& json) { json.value(true); }));
         break;
       case ObjectType::mv_register:
-        lines.push_back(line(object, type, [&](JsonWriter& json) {
+        lines.push_back(line(object, type, left, [&](JsonWriter& json) {
           json.begin_array();
           for (const std::string& value : mv_values(std::get<DottedCell>(rows.front().value))) {
             write_bytes(json, value);
@@ -145,7 +145,7 @@ class ObjectLines {
         std::ranges::sort(elements);
         for (const auto part :
              parts(elements, [](const std::string& element) { return element.size(); })) {
-          lines.push_back(line(object, type, [&](JsonWriter& json) {
+          lines.push_back(line(object, type, left, [&](JsonWriter& json) {
             json.begin_array();
             for (const std::string& element : part) {
               write_bytes(json, element);
@@ -163,7 +163,8 @@ class ObjectLines {
         }
         const auto size = [](const auto& f) { return f.first.size() + f.second.size(); };
         for (const auto part : parts(texts, size)) {
-          lines.push_back(line(object, type, [&](JsonWriter& json) { write_fields(json, part); }));
+          lines.push_back(
+              line(object, type, left, [&](JsonWriter& json) { write_fields(json, part); }));
         }
         break;
       }
@@ -174,7 +175,8 @@ class ObjectLines {
         }
         const auto size = [](const auto& member) { return member.first.size() + 24; };
         for (const auto part : parts(members, size)) {
-          lines.push_back(line(object, type, [&](JsonWriter& json) { write_members(json, part); }));
+          lines.push_back(
+              line(object, type, left, [&](JsonWriter& json) { write_members(json, part); }));
         }
         break;
       }
@@ -224,7 +226,8 @@ class ObjectLines {
   }
 
   template <typename WriteValue>
-  static std::string line(const ObjectKey& object, ObjectType type, const WriteValue& write_value) {
+  static std::string line(const ObjectKey& object, ObjectType type,
+                          std::optional<std::int64_t> ttl_ms, const WriteValue& write_value) {
     JsonWriter json;
     json.begin_object();
     json.key("db").value(unsigned{object.db});
@@ -233,6 +236,9 @@ class ObjectLines {
     json.key("type").value(type_name(type));
     json.key("value");
     write_value(json);
+    if (ttl_ms) {
+      json.key("ttl_ms").value(*ttl_ms);
+    }
     json.end_object();
     return json.take();
   }
@@ -305,9 +311,10 @@ CutJobDone CutJob::run(const Store& store) const {
   }
   switch (params_.kind) {
     case CutJobKind::scan:
-      done.next_cursor =
-          walk_objects(reader, params_.cursor, [&](const ObjectKey& object, const ObjectLines&) {
-            if (object.db == params_.db && object.key.starts_with(params_.prefix) &&
+      done.next_cursor = walk_objects(
+          reader, params_.cursor, [&](const ObjectKey& object, const ObjectLines& seen) {
+            if (object.db == params_.db && seen.visible(params_.now_ms) != ObjectType::none &&
+                object.key.starts_with(params_.prefix) &&
                 !(mutant("scan_forgets") && done.items.size() + 1 == params_.limit)) {
               done.items.push_back(object.key);
             }
@@ -319,7 +326,7 @@ CutJobDone CutJob::run(const Store& store) const {
       done.next_cursor =
           walk_objects(reader, params_.cursor, [&](const ObjectKey&, const ObjectLines& lines) {
             const std::size_t before = done.items.size();
-            lines.write(lines.visible(), done.items);
+            lines.write(params_.now_ms, done.items);
             for (std::size_t i = before; i < done.items.size(); ++i) {
               bytes += done.items[i].size();
             }

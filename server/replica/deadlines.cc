@@ -4,15 +4,10 @@
 #include <utility>
 
 #include "crdt/varint.h"
+#include "server/replica/row_keys.h"
 #include "storage/store.h"
 
 namespace starling::replica {
-namespace {
-
-std::string meta_key(char kind) { return std::string(meta_prefix) + kind; }
-
-}  // namespace
-
 void Deadlines::set(const ObjectKey& object, std::optional<std::int64_t> unix_ms) {
   const auto known = at_.find(object);
   if (known != at_.end()) {
@@ -23,7 +18,7 @@ void Deadlines::set(const ObjectKey& object, std::optional<std::int64_t> unix_ms
     at_.erase(known);
   }
   if (unix_ms) {
-    at_.emplace(object, *unix_ms);
+    at_.try_emplace(object, *unix_ms);
     by_time_.emplace(*unix_ms, object);
   }
 }
@@ -36,12 +31,16 @@ void Deadlines::add_older(const Deadlines& older) {
   }
 }
 
-void Deadlines::drop_after(std::int64_t unix_ms) {
-  while (!by_time_.empty() && by_time_.rbegin()->first > unix_ms) {
-    const auto last = std::prev(by_time_.end());
-    at_.erase(last->second);
-    by_time_.erase(last);
+void Deadlines::drop_after(std::int64_t unix_ms, Garbage& garbage) {
+  Deadlines all = std::exchange(*this, {});
+  for (const auto& [at, object] : all.by_time_) {
+    if (at > unix_ms) {
+      break;
+    }
+    set(object, at);
   }
+  const std::size_t nodes = 2 * all.size();
+  garbage.add(std::move(all), nodes);
 }
 
 std::optional<std::int64_t> Deadlines::first() const {

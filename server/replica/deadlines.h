@@ -9,10 +9,12 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "crdt/cell_key.h"
+#include "server/replica/garbage.h"
+#include "server/replica/linear_hash_map.h"
+#include "server/replica/object_key_hash.h"
 
 namespace starling::replica {
 
@@ -24,21 +26,16 @@ class Deadlines {
   void set(const ObjectKey& object, std::optional<std::int64_t> unix_ms);
   // Takes over what is known there and not here.
   void add_older(const Deadlines& older);
-  // Keeps those up to this time.
-  void drop_after(std::int64_t unix_ms);
+  // Keeps those up to this time, which are looked at; the others are not.
+  void drop_after(std::int64_t unix_ms, Garbage& garbage);
   [[nodiscard]] std::optional<std::int64_t> first() const;
   // Up to `count` keys whose time has come; they are forgotten here.
   void take_due(std::int64_t now_ms, std::size_t count, std::vector<ObjectKey>& due);
   [[nodiscard]] std::size_t size() const { return at_.size(); }
 
  private:
-  struct Hash {
-    std::size_t operator()(const ObjectKey& key) const {
-      return std::hash<std::string_view>()(key.key) * 31 + key.db;
-    }
-  };
   std::set<std::pair<std::int64_t, ObjectKey>> by_time_;
-  std::unordered_map<ObjectKey, std::int64_t, Hash> at_;
+  LinearHashMap<ObjectKey, std::int64_t, ObjectKeyHash> at_;
 };
 
 // The index of the state: a row for each key with a deadline. Requires unix_ms >= 0 or clamps to

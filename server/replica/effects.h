@@ -104,6 +104,7 @@ struct Effects {
       checkpoint;  // run it on the checkpoint thread, then CheckpointDone
   std::vector<std::unique_ptr<CutJob>> cut_jobs;  // run them off the strand, then CutJobDone
   std::optional<std::uint64_t> truncate_below;    // Store::truncate on a background thread
+  std::vector<std::shared_ptr<void>> garbage;     // let go of it off the strand
   std::uint64_t wake_at_us = 0;  // monotonic; feed TimerFired then (earlier is harmless)
 };
 

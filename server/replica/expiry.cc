@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "crdt/deadline.h"
+#include "crdt/mutants.h"
 #include "server/replica/object.h"
 
 namespace starling::replica {
@@ -36,8 +37,13 @@ StoreResult<void> Expiry::step(Group& group, const Rank& rank, Now now, std::int
   std::vector<ObjectKey> mine;
   while (mine.size() < keys_per_step && !turns_.empty() &&
          turns_.begin()->first <= now.monotonic_us) {
-    mine.push_back(std::move(turns_.begin()->second));
+    ObjectKey key = std::move(turns_.begin()->second);
     turns_.erase(turns_.begin());
+    if (group.locks().allows(key.key, KeyLocks::Use::write)) {
+      mine.push_back(std::move(key));
+    } else {
+      turns_.emplace(now.monotonic_us + busy_us, std::move(key));
+    }
   }
   std::uint64_t killed = 0;
   if (!mine.empty()) {
@@ -46,7 +52,7 @@ StoreResult<void> Expiry::step(Group& group, const Rank& rank, Now now, std::int
         [&](Transaction& transaction) {
           for (const ObjectKey& key : mine) {
             Object object(transaction, key);
-            if (object.expired()) {
+            if (object.expired() || (mutant("hint_believed") && object.exists())) {
               object.erase();
               ++killed;
             } else if (const auto at =

@@ -1,71 +1,21 @@
 #include "server/replica/explain.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <utility>
 
 #include "crdt/deadline.h"
 #include "crdt/sorted_set.h"
+#include "crdt/string.h"
 #include "crdt/varint.h"
 #include "server/replica/bytes_json.h"
 #include "server/replica/object.h"
+#include "server/replica/wording.h"
 
 namespace starling::replica {
 namespace {
 
 constexpr std::size_t max_cells_shown = 1000;
-constexpr std::size_t max_text_shown = 200;
-
-// The beginning of a text, cut between characters.
-std::string_view clipped(std::string_view text) {
-  std::size_t size = std::min(text.size(), max_text_shown);
-  while (size > 0 && size < text.size() &&
-         (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) {
-    --size;
-  }
-  return text.substr(0, size);
-}
-
-std::string shown(std::string_view bytes) {
-  if (!is_utf8(bytes)) {
-    return std::to_string(bytes.size()) + " bytes";
-  }
-  std::string text = "\"" + std::string(clipped(bytes)) + "\"";
-  return bytes.size() > max_text_shown ? text + "…" : text;
-}
-
-// 2026-11-24T12:30:00.123Z from Unix milliseconds: civil-from-days (Hinnant, "chrono-Compatible
-// Low-Level Date Algorithms").
-std::string utc(std::uint64_t unix_ms) {
-  const std::uint64_t days = unix_ms / 86'400'000;
-  const std::uint64_t z = days + 719'468;
-  const std::uint64_t era = z / 146'097;
-  const std::uint64_t day_of_era = z % 146'097;
-  const std::uint64_t year_of_era =
-      (day_of_era - day_of_era / 1460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
-  const std::uint64_t day_of_year =
-      day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-  const std::uint64_t month_index = (5 * day_of_year + 2) / 153;
-  const std::uint64_t day = day_of_year - (153 * month_index + 2) / 5 + 1;
-  const std::uint64_t month = month_index < 10 ? month_index + 3 : month_index - 9;
-  const std::uint64_t year = year_of_era + era * 400 + (month <= 2 ? 1 : 0);
-  const std::uint64_t ms = unix_ms % 86'400'000;
-  char text[64];
-  std::snprintf(text, sizeof text, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
-                static_cast<unsigned>(year), static_cast<unsigned>(month),
-                static_cast<unsigned>(day), static_cast<unsigned>(ms / 3'600'000),
-                static_cast<unsigned>(ms / 60'000 % 60), static_cast<unsigned>(ms / 1000 % 60),
-                static_cast<unsigned>(ms % 1000));
-  return text;
-}
-
-std::string joined(const std::vector<std::string>& names) {
-  std::string text;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    text += (i == 0 ? "" : i + 1 == names.size() ? " and " : ", ") + names[i];
-  }
-  return text;
-}
+constexpr std::size_t max_losers_shown = 10;
 
 std::string_view kind_name(CellKind kind) {
   switch (kind) {
@@ -96,11 +46,9 @@ std::string_view kind_name(CellKind kind) {
 }
 
 std::string number(const Total& total) {
-  std::string text = std::to_string(saturate(total.units));
-  if (total.has_real()) {
-    text += " + " + std::to_string(total.real.hi);
-  }
-  return text;
+  const std::int64_t units = saturate(total.units);
+  return total.has_real() ? format_real(DoubleDouble{static_cast<double>(units), 0} + total.real)
+                          : std::to_string(units);
 }
 
 // Bytes that a cell spends on causality: all but key, values and totals.
@@ -115,6 +63,16 @@ std::size_t metadata_bytes(const CellName& name, const CellValue& value) {
     bytes += 1 + n.size() + (has_payload(name.kind()) ? sizeof(Hlc) : 0);
   }
   return bytes;
+}
+
+// As a conflict names it: a total by the operation with which it began.
+bool is_live(const CellValue& value, const Dot& dot) {
+  if (const auto* totals = std::get_if<OriginTotals>(&value)) {
+    const TotalPart* part = totals->find(dot.origin);
+    return part != nullptr && part->live() && part->life == dot.n;
+  }
+  return std::ranges::any_of(std::get<DottedCell>(value).siblings(),
+                             [&](const Sibling& sibling) { return sibling.dot == dot; });
 }
 
 }  // namespace
@@ -187,6 +145,7 @@ StoreResult<std::string> Explainer::why(const ObjectKey& key) {
                         " was created last and is what reads show; hidden: " + others + ".");
   }
   sentences_of(key, *found, visible, sentences);
+  journal_sentences(key, *found, sentences);
   JsonWriter json;
   json.begin_object();
   json.key("key");
@@ -198,6 +157,20 @@ StoreResult<std::string> Explainer::why(const ObjectKey& key) {
   }
   json.end_array().end_object();
   return json.take();
+}
+
+// Losers that something has replaced since: the cells no longer tell of them.
+void Explainer::journal_sentences(const ObjectKey& key, const std::vector<Cell>& cells,
+                                  std::vector<std::string>& out) const {
+  std::size_t left = max_losers_shown;
+  group_.conflicts().for_each([&](const Conflict& conflict) {
+    const auto stands = [&](const Cell& cell) { return is_live(cell.value, conflict.lost.dot); };
+    if (conflict.cell.object == key && std::ranges::none_of(cells, stands)) {
+      out.push_back("Earlier: " + told(conflict, names()));
+      --left;
+    }
+    return left > 0;
+  });
 }
 
 void Explainer::register_sentences(const std::string& what, const DottedCell& cell, bool all_shown,
@@ -245,6 +218,77 @@ void Explainer::totals_sentences(const std::string& what, const OriginTotals& to
   }
 }
 
+// Text hides what was added to it, until somebody who sees both writes again.
+void Explainer::hiding_sentence(const std::vector<Cell>& cells, const Cell& totals, CellKind base,
+                                std::vector<std::string>& out) {
+  const auto found = std::ranges::find_if(cells, [&](const Cell& cell) {
+    return cell.name.kind() == base && cell.name.subkey() == totals.name.subkey();
+  });
+  if (found != cells.end() &&
+      StringView(std::get<DottedCell>(found->value), std::get<OriginTotals>(totals.value))
+          .hides_increments()) {
+    out.emplace_back("The value is text, which hides what was added; the next write resets that.");
+  }
+}
+
+void Explainer::score_sentences(const std::string& what, const DottedCell& cell,
+                                std::vector<std::string>& out) const {
+  const std::optional<double> read = ScoreView(cell, OriginTotals()).score();
+  const auto is_read = [&](const Sibling& s) { return decode_score(s.bytes).value == read; };
+  const Sibling* won = cell.winner();
+  if (won == nullptr) {
+    return;
+  }
+  if (!is_read(*won)) {  // of raised scores the greatest is read, of lowered ones the smallest
+    won = &*std::ranges::find_if(cell.siblings(), is_read);
+  }
+  const auto set = [&](const Sibling& sibling) {
+    const Score score = decode_score(sibling.bytes);
+    return node_name(sibling.dot.origin.node) + " set score " + format_score(score.value) +
+           (score.rule == ScoreRule::raised    ? " as a greater one (GT)"
+            : score.rule == ScoreRule::lowered ? " as a smaller one (LT)"
+                                               : "") +
+           " (its operation " + std::to_string(sibling.dot.n) + "), " + seen_phrase(sibling.dot);
+  };
+  out.push_back(what + ": " + set(*won) + ".");
+  for (const Sibling& sibling : cell.siblings()) {
+    if (sibling.dot != won->dot) {
+      const ScoreRule rule = decode_score(won->bytes).rule;
+      const bool alike = rule != ScoreRule::plain && decode_score(sibling.bytes).rule == rule;
+      out.push_back("At the same time, " + set(sibling) + "; neither had seen the other, and the " +
+                    (!alike                      ? "later clock"
+                     : rule == ScoreRule::raised ? "greater score"
+                                                 : "smaller score") +
+                    " is read.");
+    }
+  }
+}
+
+void Explainer::deadline_sentences(const DottedCell& cell, std::vector<std::string>& out) const {
+  const auto at = [](const Sibling& sibling) { return decode_deadline(sibling.bytes); };
+  const auto latest = std::ranges::max_element(cell.siblings(), {}, at);
+  const auto by = [&](const Sibling& sibling) {
+    return node_name(sibling.dot.origin.node) + " (its operation " + std::to_string(sibling.dot.n) +
+           "), " + seen_phrase(sibling.dot);
+  };
+  const auto time = [&](const Sibling& sibling) {
+    return utc(static_cast<std::uint64_t>(at(sibling)));
+  };
+  const bool persistent = at(*latest) == never_expires;
+  out.push_back(persistent
+                    ? "The key was made persistent by " + by(*latest) + "."
+                    : "The key expires at " + time(*latest) + ", set by " + by(*latest) + ".");
+  for (const Sibling& sibling : cell.siblings()) {
+    if (sibling.dot != latest->dot) {
+      out.push_back("At the same time, " +
+                    (at(sibling) == never_expires ? "it was made persistent by "
+                                                  : time(sibling) + " was set by ") +
+                    by(sibling) + "; neither had seen the other, and " +
+                    (persistent ? "what was made persistent stays so." : "the later one holds."));
+    }
+  }
+}
+
 void Explainer::sentences_of(const ObjectKey& key, const std::vector<Cell>& cells,
                              ObjectType visible, std::vector<std::string>& out) const {
   for (const Cell& cell : cells) {
@@ -268,36 +312,20 @@ void Explainer::sentences_of(const ObjectKey& key, const std::vector<Cell>& cell
       case CellKind::string_totals:
         totals_sentences(hidden.empty() ? "it" : "the hidden string",
                          std::get<OriginTotals>(cell.value), out);
+        hiding_sentence(cells, cell, CellKind::string_register, out);
         break;
       case CellKind::hash_totals:
         totals_sentences("field " + subkey, std::get<OriginTotals>(cell.value), out);
+        hiding_sentence(cells, cell, CellKind::hash_field, out);
         break;
       case CellKind::scored_member:
-        for (const Sibling& sibling : std::get<DottedCell>(cell.value).siblings()) {
-          const Score score = decode_score(sibling.bytes);
-          out.push_back(hidden + "Member " + subkey + ": " + node_name(sibling.dot.origin.node) +
-                        " set score " + format_score(score.value) +
-                        (score.rule == ScoreRule::raised    ? " as a greater one (GT)"
-                         : score.rule == ScoreRule::lowered ? " as a smaller one (LT)"
-                                                            : "") +
-                        " (its operation " + std::to_string(sibling.dot.n) + "), " +
-                        seen_phrase(sibling.dot) + ".");
-        }
+        score_sentences(hidden + "Member " + subkey, std::get<DottedCell>(cell.value), out);
         break;
       case CellKind::scored_totals:
         totals_sentences("member " + subkey, std::get<OriginTotals>(cell.value), out);
         break;
       case CellKind::deadline:
-        for (const Sibling& sibling : std::get<DottedCell>(cell.value).siblings()) {
-          const auto at = decode_deadline(sibling.bytes);
-          out.push_back("The key " +
-                        (at == never_expires ? std::string("was made persistent")
-                                             : "expires at unix time " + std::to_string(at) +
-                                                   " ms: so it was set") +
-                        " by " + node_name(sibling.dot.origin.node) + " (its operation " +
-                        std::to_string(sibling.dot.n) + "); the latest one holds, " +
-                        seen_phrase(sibling.dot) + ".");
-        }
+        deadline_sentences(std::get<DottedCell>(cell.value), out);
         break;
       case CellKind::flag:
       case CellKind::set_element:

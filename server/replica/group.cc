@@ -41,7 +41,6 @@ std::deque<wire::Result> decode_results(std::string_view bytes) {
   return results;
 }
 
-// An increment's delta is a small payload, so only the sizes that matter are counted.
 constexpr std::size_t max_answer_bytes = 64u << 20;  // must fit a frame
 constexpr std::size_t max_entry_payload = max_entry_size - (64u << 10);
 
@@ -52,7 +51,8 @@ Group::Group(const Store& store, const Limits& limits)
       limits_(limits),
       tables_(store, origins_, limits.tables),
       held_(limits.hold_bytes),
-      log_(store) {}
+      log_(store),
+      conflicts_(limits.conflicts) {}
 
 // ---------------------------------------------------------------- recovery
 
@@ -82,6 +82,9 @@ StoreResult<void> Group::recover(std::uint64_t unix_ms) {
       newest_ = std::max(newest_, stream.hlc);
     }
     clock_.restore(row->hlc);
+  }
+  if (auto restored = restore_conflicts(); !restored) {
+    return restored;
   }
   recovering_ = true;  // what was in memory before fits again
   log_end_ = store_.state_position();
@@ -119,6 +122,7 @@ StoreResult<void> Group::recover(std::uint64_t unix_ms) {
     tables_.evict();
   }
   recovering_ = false;
+  conflicts_.forget_counts();
   entries_from_peers_ = 0;
   unsynced_.clear();
   unsynced_.emplace_back(log_end_, applied_);
@@ -149,7 +153,7 @@ std::expected<Group::Executed, wire::Error> Group::execute(const wire::Request& 
       return std::unexpected(wire::Error{wire::ErrorCode::storage, known.error().message});
     }
     if (*known) {
-      return repeat(request, **known);
+      return repeat(request, **known, expiry_ms);
     }
   }
   Transaction transaction(tables_, self_, streams_[self_].n + 1, clock_.tick(unix_ms), applied_,
@@ -202,7 +206,7 @@ std::expected<void, wire::Error> Group::run(const Work& work, std::uint64_t unix
 
 std::expected<void, wire::Error> Group::write(Transaction& transaction, std::optional<OpId> op_id,
                                               std::string outcome) {
-  if (transaction.bytes() > max_entry_payload) {
+  if (transaction.bytes() + outcome.size() > max_entry_payload) {
     return std::unexpected(
         wire::Error{wire::ErrorCode::too_large,
                     "the request would write an entry of more than 64 MiB; split it"});
@@ -219,6 +223,11 @@ std::expected<void, wire::Error> Group::write(Transaction& transaction, std::opt
   entry.first = stream.n + 1;
   entry.hlc = clock_.last();
   entry.deps = mutant("deps_behind") ? durable_ : applied_;
+  if (mutant("deps_ahead")) {
+    for (const auto& seen : applied_.components()) {
+      entry.deps.advance({seen.origin, seen.n + (seen.origin == self_ ? 0 : 1)});
+    }
+  }
   entry.ops = transaction.take_ops();
   entry.op_id = op_id;
   entry.outcome = std::move(outcome);
@@ -230,11 +239,13 @@ std::expected<void, wire::Error> Group::write(Transaction& transaction, std::opt
 
 // The answers of the first time for what was written, fresh ones for what is read.
 std::expected<Group::Executed, wire::Error> Group::repeat(const wire::Request& request,
-                                                          const OpOutcome& outcome) {
+                                                          const OpOutcome& outcome,
+                                                          std::int64_t expiry_ms) {
   Executed executed;
   executed.repeated = true;
   auto written = decode_results(outcome.outcome);
-  Transaction reading(tables_, self_, 1, 0, applied_);
+  const std::int64_t time_ms = mutant("retry_shows_expired") ? 0 : expiry_ms;
+  Transaction reading(tables_, self_, 1, 0, applied_, time_ms);
   for (const wire::Command& command : request.commands) {
     if (!wire::is_write(command.code)) {
       executed.results.push_back(run_command(reading, command, limits_.commands));
@@ -251,9 +262,9 @@ std::expected<Group::Executed, wire::Error> Group::repeat(const wire::Request& r
 
 StoreResult<std::optional<OpOutcome>> Group::outcome_of(const OpId& id,
                                                         std::uint64_t unix_ms) const {
-  for (const OpOutcomes* outcomes : {&outcomes_, &frozen_outcomes_}) {
-    if (const auto it = outcomes->find(id); it != outcomes->end()) {
-      return it->second;
+  for (const OpOutcomes* outcomes : {&std::as_const(outcomes_), frozen_outcomes_.get()}) {
+    if (const OpOutcome* known = outcomes != nullptr ? outcomes->find(id) : nullptr) {
+      return *known;
     }
   }
   // By the hour of the clock that stamped it, which may be ahead of ours.
@@ -343,7 +354,7 @@ Group::Admitted Group::admit_one(Run run, std::uint64_t unix_ms) {
     if (reader.last() <= stream.n) {
       continue;
     }
-    if (!recovering_ && tables_.full()) {
+    if (!recovering_ && full()) {
       return hold(std::move(run));  // memory is never exceeded: it waits for a checkpoint (R5.2)
     }
     if (reader.first() != stream.n + 1) {
@@ -356,6 +367,9 @@ Group::Admitted Group::admit_one(Run run, std::uint64_t unix_ms) {
     if (!parsed->entry.deps.leq(applied_) && !mutant("no_causal")) {
       // It waits, or what is left of it; without room, it is pulled again once its dependencies are
       // here.
+      return hold(std::move(run));
+    }
+    if (!locks_.allow(parsed->entry)) {
       return hold(std::move(run));
     }
     record_.expect(origin, reader.first(), stream);
@@ -373,6 +387,11 @@ Group::Admitted Group::admit_one(Run run, std::uint64_t unix_ms) {
 }
 
 void Group::apply(const Entry& entry) {
+  if (tables_.any_undecided()) {
+    note_conflicts_before(entry);
+  }
+  // Whoever had seen all that is here cannot have met anything.
+  const bool may_meet = entry.origin != self_ && !applied_.leq(entry.deps);
   VersionVector context = entry.deps;
   for (std::size_t i = 0; i < entry.ops.size(); ++i) {
     const Op& op = entry.ops[i];
@@ -411,6 +430,9 @@ void Group::apply(const Entry& entry) {
       context.advance(dot);
     }
   }
+  if (may_meet) {
+    note_conflicts_of(entry);
+  }
   remember(entry);
   applied_.advance({entry.origin, entry.last()});
 }
@@ -433,7 +455,7 @@ bool Group::changes_nothing(const Entry& entry, const Op& op) {
 void Group::remember(const Entry& entry) {
   newest_ = std::max(newest_, entry.hlc);
   if (entry.op_id) {
-    outcomes_[*entry.op_id] = {entry.hlc, entry.outcome};
+    outcomes_.add(*entry.op_id, {entry.hlc, entry.outcome});
   }
 }
 
@@ -468,6 +490,12 @@ void Group::synced(std::uint64_t position) {
 
 // ---------------------------------------------------------------- checkpoints
 
+std::size_t Group::dirty_bytes() const { return tables_.dirty_bytes() + outcomes_.bytes(); }
+
+bool Group::full() const {
+  return tables_.full(outcomes_.bytes() + (frozen_outcomes_ ? frozen_outcomes_->bytes() : 0));
+}
+
 bool Group::dirty() const { return tables_.dirty() || log_end_ > store_.state_position(); }
 
 std::unique_ptr<CheckpointJob> Group::checkpoint(std::uint64_t unix_ms) {
@@ -477,8 +505,10 @@ std::unique_ptr<CheckpointJob> Group::checkpoint(std::uint64_t unix_ms) {
   meta->row.origins = origins_.origins();
   meta->row.hlc = clock_.last();
   meta->places = log_.take_unsaved();
-  frozen_outcomes_ = std::exchange(outcomes_, {});
+  frozen_outcomes_ = std::make_shared<const OpOutcomes>(std::exchange(outcomes_, {}));
   meta->outcomes = frozen_outcomes_;
+  meta->conflicts = conflicts_.take_rows();
+  meta->conflict_limits = conflicts_.limits();
   meta->log_first = store_.bounds().first;
   meta->now_hour = hour_of(hlc_at(unix_ms));
   frozen_position_ = log_end_;
@@ -488,13 +518,21 @@ std::unique_ptr<CheckpointJob> Group::checkpoint(std::uint64_t unix_ms) {
 
 void Group::checkpoint_done(const CheckpointDone& done) {
   tables_.checkpoint_done(!done.error);
+  conflicts_.rows_written(!done.error);
+  for (const Conflict& conflict : done.conflicts) {
+    conflicts_.note(conflict);
+  }
+  if (done.conflicts_dropped > 0 && !done.error) {
+    conflicts_.note_dropped(done.conflicts_dropped, done.conflicts_dropped_up_to);
+  }
   if (done.error) {
     log_.unsaved();
-    outcomes_.merge(frozen_outcomes_);
+    outcomes_.add(*frozen_outcomes_);
   } else {
     log_.saved(frozen_position_);
   }
-  frozen_outcomes_.clear();
+  const std::size_t nodes = frozen_outcomes_->by_id().size();
+  tables_.garbage().add(std::exchange(frozen_outcomes_, nullptr), nodes);
   tables_.evict();
 }
 

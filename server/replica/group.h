@@ -16,7 +16,10 @@
 #include "crdt/hybrid_clock.h"
 #include "server/replica/checkpoint.h"
 #include "server/replica/commands.h"
+#include "server/replica/conflict_finder.h"
+#include "server/replica/conflict_journal.h"
 #include "server/replica/hold_buffer.h"
+#include "server/replica/key_locks.h"
 #include "server/replica/log_index.h"
 #include "server/replica/record.h"
 #include "server/replica/tables.h"
@@ -33,6 +36,7 @@ class Group {
   struct Limits {
     Tables::Limits tables{};
     CommandLimits commands{};
+    ConflictJournal::Limits conflicts{};
     std::size_t hold_bytes = 8u << 20;
   };
 
@@ -56,14 +60,21 @@ class Group {
                                                              std::int64_t expiry_ms);
   // The same for work that reads and writes a transaction by itself, and keeps its answer.
   using Work = std::function<void(Transaction&)>;
+  using ExpiryTime = std::function<std::int64_t(Now)>;
   [[nodiscard]] std::expected<void, wire::Error> run(const Work& work, std::uint64_t unix_ms,
                                                      std::int64_t expiry_ms);
+
+  // The same for work that takes long, in turns; it begins within the first. What it has written
+  // before it is refused stays.
+  [[nodiscard]] std::expected<void, wire::Error> run_in_turns(const Work& work, Now now,
+                                                              const ExpiryTime& expiry_ms,
+                                                              Turns& turns);
 
   // -- the gate --
   enum class Admission : std::uint8_t {
     applied,    // moved V
     duplicate,  // all of it was known
-    held,       // waits for what it depends on, or for memory
+    held,       // waits for what it depends on, for memory, or for a long command
     dropped,    // would wait, but the buffer is full
     stalled,    // refused: damaged, of a newer format, or a fork
   };
@@ -95,7 +106,10 @@ class Group {
 
   // -- checkpoints --
   [[nodiscard]] bool dirty() const;
-  [[nodiscard]] bool checkpointing() const { return tables_.freezing(); }
+  [[nodiscard]] std::size_t dirty_bytes() const;  // what the next checkpoint would take from memory
+  // Of what is not on disk yet: nothing more is to be written until a checkpoint has ended.
+  [[nodiscard]] bool full() const;
+  [[nodiscard]] bool checkpointing() const { return tables_.freezing() || tables_.thawing(); }
   // Freezes at the tick boundary after `take_record`. Requires !checkpointing().
   [[nodiscard]] std::unique_ptr<CheckpointJob> checkpoint(std::uint64_t unix_ms);
   void checkpoint_done(const CheckpointDone& done);
@@ -109,7 +123,9 @@ class Group {
   [[nodiscard]] const LogIndex& log() const { return log_; }
   [[nodiscard]] Tables& tables() { return tables_; }
   [[nodiscard]] Watches& watches() { return watches_; }
+  [[nodiscard]] KeyLocks& locks() { return locks_; }
   [[nodiscard]] const Tables& tables() const { return tables_; }
+  [[nodiscard]] const ConflictJournal& conflicts() const { return conflicts_; }
   [[nodiscard]] HybridClock& clock() { return clock_; }
   [[nodiscard]] std::uint64_t log_position() const { return log_end_; }
   [[nodiscard]] std::uint64_t checkpoint_number() const { return checkpoint_number_; }
@@ -119,6 +135,8 @@ class Group {
   [[nodiscard]] const std::map<Origin, std::string>& stalled() const { return stalled_; }
 
  private:
+  class RunInTurns;
+
   Admitted admit_one(Run run, std::uint64_t unix_ms);
   void apply(const Entry& entry);
   // What the transaction has written becomes the next entry of this origin.
@@ -128,8 +146,16 @@ class Group {
   // An add of what is there already is a write to other nodes, but WATCH must not take it for one.
   [[nodiscard]] bool changes_nothing(const Entry& entry, const Op& op);
   void remember(const Entry& entry);
+  // -- conflicts (group_conflicts.cc) --
+  [[nodiscard]] StoreResult<void> restore_conflicts();
+  // What readers may have seen meet is noted before `entry` can take it away.
+  void note_conflicts_before(const Entry& entry);
+  void note_conflicts_of(const Entry& entry);
+  void note_undecided(const CellKey& key);
+  void look_for_conflicts(const CellKey& key);
   [[nodiscard]] std::expected<Executed, wire::Error> repeat(const wire::Request& request,
-                                                            const OpOutcome& outcome);
+                                                            const OpOutcome& outcome,
+                                                            std::int64_t expiry_ms);
   [[nodiscard]] StoreResult<std::optional<OpOutcome>> outcome_of(const OpId& id,
                                                                  std::uint64_t unix_ms) const;
 
@@ -150,8 +176,10 @@ class Group {
   std::uint64_t log_end_ = 0;
   std::deque<std::pair<std::uint64_t, VersionVector>> unsynced_;  // position -> V there
   Watches watches_;
-  OpOutcomes outcomes_;         // since the last freeze
-  OpOutcomes frozen_outcomes_;  // in the checkpoint being written
+  KeyLocks locks_;
+  ConflictJournal conflicts_;
+  OpOutcomes outcomes_;                                // since the last freeze
+  std::shared_ptr<const OpOutcomes> frozen_outcomes_;  // in the checkpoint being written
   std::uint64_t checkpoint_number_ = 0;
   std::uint64_t frozen_position_ = 0;
   std::map<Origin, std::string> stalled_;

@@ -14,6 +14,7 @@
 #include "crdt/digest.h"
 #include "crdt/mutants.h"
 #include "crdt/version_vector.h"
+#include "server/replica/conflict.h"
 #include "storage/store.h"
 
 namespace starling::replica {
@@ -28,6 +29,9 @@ struct CheckpointDone {
   std::optional<StoreError> error;  // set: nothing was ingested; the core tries again later
   std::uint64_t cells = 0;
   std::uint64_t bytes = 0;
+  std::vector<Conflict> conflicts;      // that showed when pending operands met their base
+  std::uint64_t conflicts_dropped = 0;  // of these, more than the journal would keep
+  Hlc conflicts_dropped_up_to = 0;
   std::uint64_t quarantined = 0;  // cells whose stored bytes did not decode and were left alone
 };
 
@@ -81,6 +85,7 @@ class CutJob {
     std::string prefix;              // scan: only user keys with this prefix
     std::string cursor;              // where the previous page ended; empty = the beginning
     std::uint64_t limit = 0;         // scan: keys; export: bytes
+    std::int64_t now_ms = 0;         // what is over by then is hidden
   };
   explicit CutJob(Params params) : params_(std::move(params)) {}
 

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "crdt/mutants.h"
 #include "server/replica/object_walk.h"
 #include "server/replica/shown.h"
 
@@ -86,7 +87,8 @@ class KeyWalk {
   [[nodiscard]] std::optional<ListedKey> listed(const ObjectKey& object,
                                                 const ShownFinder& shown) const {
     const ObjectType type = shown.type(tx_.now_ms());
-    return type == ObjectType::none ? std::nullopt : std::optional(ListedKey{object.key, type});
+    return type == ObjectType::none ? std::nullopt
+                                    : std::optional(ListedKey{object.key, type, shown.deadline()});
   }
 
   Transaction& tx_;
@@ -234,7 +236,9 @@ void reset_totals_of(Transaction& transaction, const ObjectKey& object,
 void kill_scope(Transaction& transaction, ScopeLevel level, std::uint8_t db) {
   const auto scope = level == ScopeLevel::group ? std::nullopt : std::optional(db);
   // Resets before the kill, so that it covers whoever sees it whole.
-  (void)reset_totals(transaction, scope, 0, SIZE_MAX);
+  if (!mutant("flush_leaves_totals")) {
+    (void)reset_totals(transaction, scope, 0, SIZE_MAX);
+  }
   if (!transaction.error()) {
     transaction.kill_all(level, db);
   }

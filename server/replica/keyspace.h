@@ -15,7 +15,8 @@ namespace starling::replica {
 
 struct ListedKey {
   std::string key;
-  ObjectType type = ObjectType::none;  // as readers see it
+  ObjectType type = ObjectType::none;      // as readers see it
+  std::optional<std::int64_t> deadline{};  // unix ms; nullopt: it stays
   friend bool operator==(const ListedKey&, const ListedKey&) = default;
 };
 

@@ -31,18 +31,6 @@ bool shows(const CellName& name, const LayerCell& cell) {
   return is_value(name.kind()) && presence_of(cell) == Presence::present;
 }
 
-bool Marker::covers(const ObjectKey& object) const {
-  switch (level) {
-    case ScopeLevel::key:
-      return object == scope;
-    case ScopeLevel::database:
-      return object.db == scope.db;
-    case ScopeLevel::group:
-      return true;
-  }
-  return false;
-}
-
 // ---------------------------------------------------------------- Layer
 
 const Layer::Object* Layer::object(const ObjectKey& key) const {
@@ -83,55 +71,116 @@ void Layer::leave(Objects::iterator object) {
   objects_.erase(object);
 }
 
+Layer::Share Layer::share(const ObjectKey& object, const CellName& name, const LayerCell& cell) {
+  return {cell_size(object, name, cell), cell.is_whole() && !is_empty(cell.value()) ? 0u : 1u};
+}
+
+void Layer::account(Object& object, const Share& before, const Share& after) {
+  bytes_ = bytes_ + after.bytes - before.bytes;
+  object.bytes = object.bytes + after.bytes - before.bytes;
+  object.unfit = object.unfit + after.unfit - before.unfit;
+}
+
 LayerCell& Layer::put(const CellKey& key, CellDelta delta) {
-  Cells& cells = enter(key.object).cells;
-  const std::size_t after = cell_size(key, delta);
-  const auto it = cells.lower_bound(key.cell);
-  if (it == cells.end() || it->first != key.cell) {
-    bytes_ += after;
-    return cells.emplace_hint(it, key.cell, std::move(delta))->second;
+  Object& object = enter(key.object);
+  auto it = object.cells.lower_bound(key.cell);
+  Share before;
+  if (it == object.cells.end() || it->first != key.cell) {
+    it = object.cells.emplace_hint(it, key.cell, std::move(delta));
+  } else {
+    before = share(key.object, key.cell, it->second);
+    static_cast<CellDelta&>(it->second) = std::move(delta);
   }
-  bytes_ = bytes_ + after - cell_size(key, it->second);
-  static_cast<CellDelta&>(it->second) = std::move(delta);
+  account(object, before, share(key.object, key.cell, it->second));
   return it->second;
 }
 
-void Layer::adopt(const ObjectKey& object, Cells::node_type cell) {
-  bytes_ += cell_size(object, cell.key(), cell.mapped());
-  auto inserted = enter(object).cells.insert(std::move(cell));
+void Layer::adopt(const ObjectKey& key, Cells::node_type cell) {
+  Object& object = enter(key);
+  auto inserted = object.cells.insert(std::move(cell));
+  const CellName& name = inserted.position->first;
+  LayerCell& here = inserted.position->second;
+  Share before;
   if (!inserted.inserted) {
-    LayerCell& older = inserted.position->second;
-    bytes_ -= cell_size(object, inserted.position->first, older);
-    older = std::move(inserted.node.mapped());
+    before = share(key, name, here);
+    here = std::move(inserted.node.mapped());
+  }
+  account(object, before, share(key, name, here));
+}
+
+void Layer::adopt(Objects::node_type object) {
+  bytes_ += object.mapped().bytes;
+  const auto inserted = objects_.insert(std::move(object));
+  if (ordered_) {
+    places_.add(inserted.position->first);
   }
 }
 
-void Layer::erase(const CellKey& key) {
+Layer::Cells::node_type Layer::extract(Objects::value_type& object, Cells::iterator cell) {
+  account(object.second, share(object.first, cell->first, cell->second), {});
+  return object.second.cells.extract(cell);
+}
+
+Layer::Objects::node_type Layer::extract(Objects::iterator object) {
+  bytes_ -= object->second.bytes;
+  return objects_.extract(object);
+}
+
+Layer::Objects::iterator Layer::drop_cell(const CellKey& key) {
   const auto object = objects_.find(key.object);
-  if (object == objects_.end()) {
-    return;
+  if (object != objects_.end()) {
+    const auto cell = object->second.cells.find(key.cell);
+    if (cell != object->second.cells.end()) {
+      (void)extract(*object, cell);
+    }
   }
-  Cells& cells = object->second.cells;
-  const auto cell = cells.find(key.cell);
-  if (cell == cells.end()) {
-    return;
-  }
-  bytes_ -= cell_size(key, cell->second);
-  cells.erase(cell);
-  if (cells.empty()) {
+  return object;
+}
+
+void Layer::erase_cell(const CellKey& key) { (void)drop_cell(key); }
+
+void Layer::erase(const CellKey& key) {
+  const auto object = drop_cell(key);
+  if (object != objects_.end() && object->second.cells.empty()) {
     leave(object);
   }
 }
 
-void Layer::erase_object(const ObjectKey& key) {
+void Layer::erase_object(const ObjectKey& key, Garbage& garbage) {
   const auto object = objects_.find(key);
   if (object == objects_.end()) {
     return;
   }
-  for (const auto& [name, delta] : object->second.cells) {
-    bytes_ -= cell_size(key, name, delta);
-  }
+  bytes_ -= object->second.bytes;
+  const std::size_t nodes = object->second.cells.size();
+  garbage.add(std::move(object->second.cells), nodes);
   leave(object);
+}
+
+void Layer::drop_registers(const ObjectKey& key, Garbage& garbage) {
+  const auto found = objects_.find(key);
+  if (found == objects_.end()) {
+    return;
+  }
+  Object& object = found->second;
+  Cells dropped = std::exchange(object.cells, {});
+  bytes_ -= std::exchange(object.bytes, 0);
+  object.unfit = 0;
+  for (const CellKind kind :
+       {CellKind::string_totals, CellKind::hash_totals, CellKind::scored_totals}) {
+    auto cell = dropped.lower_bound(CellName::first_at(kind));
+    while (cell != dropped.end() && cell->first.kind() == kind) {
+      adopt(key, dropped.extract(cell++));
+    }
+  }
+  const std::size_t nodes = dropped.size();
+  garbage.add(std::move(dropped), nodes);
+}
+
+void Layer::disorder(Garbage& garbage) {
+  ordered_ = false;
+  garbage.add(std::exchange(places_, {}), objects_.size());
+  keys_.clear();
 }
 
 // ---------------------------------------------------------------- keys

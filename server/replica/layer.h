@@ -5,7 +5,6 @@
 #include <functional>
 #include <map>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -13,26 +12,14 @@
 #include "crdt/cell_key.h"
 #include "crdt/entry.h"
 #include "server/replica/counts.h"
+#include "server/replica/garbage.h"
+#include "server/replica/linear_hash_map.h"
+#include "server/replica/markers.h"
+#include "server/replica/object_key_hash.h"
 #include "server/replica/place_index.h"
 #include "storage/store.h"
 
 namespace starling::replica {
-
-struct ObjectKeyHash {
-  [[nodiscard]] std::size_t operator()(const ObjectKey& key) const {
-    return std::hash<std::string_view>()(key.key) * 31 + key.db;
-  }
-};
-
-// A wide kill that cold cells have not felt yet (R3.6): readers apply it, the next checkpoint
-// sweeps it and ends it in the same file.
-struct Marker {
-  ScopeLevel level = ScopeLevel::key;
-  ObjectKey scope;  // as much of it as the level needs
-  VersionVector killed;
-
-  [[nodiscard]] bool covers(const ObjectKey& object) const;
-};
 
 // A cell of a layer and, for elements and fields, what lay below that layer when it came here. That
 // never changes while the cell is in the layer, except by a marker (see Tables::kill_scope).
@@ -60,14 +47,20 @@ class Layer {
     // never changes while the object is in the layer, except by a kill of a whole database.
     Presence existed = Presence::unknown;
     Presence exists = Presence::unknown;
-    std::uint32_t shown = 0;      // its cells that show something, attributes apart
+    std::uint32_t shown = 0;  // its cells that show something, attributes apart
+    std::uint32_t unfit = 0;  // its cells that the clean layer does not take as they are
+    std::size_t bytes = 0;    // of its cells
+    // A kill has covered whatever registers were below this layer: nobody needs to look there. Its
+    // totals, if there are any, are below all the same.
+    bool alone = false;
     bool waits_for_look = false;  // it is in KeyChange::open
+    bool undecided = false;       // see Tables::leave_undecided
 
     [[nodiscard]] bool existence_is_open() const {
       return existed == Presence::unknown || exists == Presence::unknown;
     }
   };
-  using Objects = std::unordered_map<ObjectKey, Object, ObjectKeyHash>;
+  using Objects = LinearHashMap<ObjectKey, Object, ObjectKeyHash>;
   // What a dirty layer does to the number of keys in one database.
   struct KeyChange {
     std::int64_t sum = 0;                    // over the objects of which both are known
@@ -83,10 +76,28 @@ class Layer {
   LayerCell& put(const CellKey& key, CellDelta delta);
   // Takes over a cell of another layer as it is, without a copy; an older one of that name goes.
   void adopt(const ObjectKey& object, Cells::node_type cell);
+  // The same with a whole object. Requires that it is not here yet.
+  void adopt(Objects::node_type object);
+  [[nodiscard]] Cells::node_type extract(Objects::value_type& object, Cells::iterator cell);
+  [[nodiscard]] Objects::node_type extract(Objects::iterator object);
   void erase(const CellKey& key);
-  void erase_object(const ObjectKey& key);
-  // To be called around every change of a cell in place.
-  void account(std::size_t before, std::size_t after) { bytes_ = bytes_ + after - before; }
+  // The same, but the object stays though it be empty: somebody may be walking over it.
+  void erase_cell(const CellKey& key);
+  void erase_object(const ObjectKey& key, Garbage& garbage);
+  // All cells but the totals, however many, without a look at each. The object stays.
+  void drop_registers(const ObjectKey& key, Garbage& garbage);
+  // From now on it can only be looked at object by object, and taken apart.
+  void disorder(Garbage& garbage);
+
+  // What a cell adds to the sums of its object. To be asked for before and after every change of a
+  // cell in place.
+  struct Share {
+    std::size_t bytes = 0;
+    std::uint32_t unfit = 0;
+  };
+  [[nodiscard]] static Share share(const ObjectKey& object, const CellName& name,
+                                   const LayerCell& cell);
+  void account(Object& object, const Share& before, const Share& after);
 
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
   [[nodiscard]] bool empty() const { return objects_.empty(); }
@@ -104,6 +115,7 @@ class Layer {
 
  private:
   Object& enter(const ObjectKey& key);
+  Objects::iterator drop_cell(const CellKey& key);
   void leave(Objects::iterator object);
 
   Objects objects_;
@@ -133,7 +145,7 @@ class FrozenTables {
  public:
   std::uint64_t position = 0;  // of the log
   Layer cells;
-  std::vector<Marker> markers;  // active at the freeze; end with this checkpoint
+  Markers markers;  // active at the freeze; end with this checkpoint
 };
 
 }  // namespace starling::replica

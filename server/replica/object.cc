@@ -4,6 +4,7 @@
 #include <array>
 
 #include "crdt/deadline.h"
+#include "crdt/mutants.h"
 
 namespace starling::replica {
 namespace {
@@ -34,7 +35,7 @@ void Object::look() {
   const DottedCell& deadline = tx_.dotted(cell(CellKind::deadline));
   has_deadline_cell_ = !deadline.empty();
   deadline_ = deadline_of(deadline);
-  if (!types_.empty() && deadline_ && *deadline_ <= tx_.now_ms()) {
+  if (!types_.empty() && deadline_ && *deadline_ <= tx_.now_ms() && !mutant("shown_until_killed")) {
     types_.clear();
     expired_ = true;
   }
@@ -122,7 +123,7 @@ CellKey Object::header(ObjectType type) const {
 bool Object::has_residue() const { return types_.empty() && has_deadline_cell_; }
 
 void Object::kill_expired() {
-  if (expired_) {
+  if (expired_ && !mutant("expired_mixes")) {
     tx_.kill(key_);
     expired_ = false;
     has_deadline_cell_ = false;

@@ -4,11 +4,10 @@
 #include <utility>
 
 #include "server/replica/checkpoint.h"
+#include "server/replica/row_keys.h"
 
 namespace starling::replica {
 namespace {
-
-constexpr std::uint16_t group = 0;
 
 std::string after_kind(const std::string& prefix, CellKind kind) {
   return prefix + static_cast<char>(static_cast<std::uint8_t>(kind) + 1);
@@ -21,7 +20,7 @@ ObjectWalk::ObjectWalk(Tables& tables, std::uint64_t from_place)
   if (from_place >> place_bits != 0) {
     return;
   }
-  rows_ = cut_->scan(encode_place(group, from_place), meta_prefix);
+  rows_ = cut_->scan(encode_place(only_group, from_place), meta_prefix);
   live_.emplace(tables.live_.places(), from_place);
   if (tables.frozen_ != nullptr) {
     frozen_.emplace(tables.frozen_->cells.places(), from_place);
@@ -48,7 +47,7 @@ void ObjectWalk::read_stored() {
   }
   stored_ = std::move(key->object);
   stored_place_ = place_of(*stored_);
-  stored_prefix_ = encode_object_prefix(group, *stored_);
+  stored_prefix_ = encode_object_prefix(only_group, *stored_);
 }
 
 // The first of the three; places are rarely equal between different objects.
@@ -62,7 +61,7 @@ void ObjectWalk::choose() {
     const bool first =
         object_ == nullptr || place < place_ ||
         (place == place_ && object != *object_ &&
-         encode_object_prefix(group, object) < encode_object_prefix(group, *object_));
+         encode_object_prefix(only_group, object) < encode_object_prefix(only_group, *object_));
     if (first) {
       object_ = &object;
       place_ = place;

@@ -15,6 +15,7 @@
 #include "server/replica/group.h"
 #include "server/replica/members.h"
 #include "server/replica/replicator.h"
+#include "server/replica/splitmix.h"
 
 namespace starling::replica {
 namespace {
@@ -26,6 +27,7 @@ constexpr std::size_t tick_reply_bytes = 4u << 20;  // … or when its answers h
 constexpr std::uint64_t idle_cut_us = 30'000'000;   // an export that is not continued
 constexpr std::uint64_t digest_patience_us = 5'000'000;
 constexpr std::uint64_t retry_checkpoint_us = 1'000'000;
+constexpr std::uint64_t thaw_again_us = 500;
 
 constexpr std::string_view no_space =
     "the disk is nearly full: writes are refused until there is space";
@@ -36,13 +38,6 @@ constexpr std::string_view fact_node = "node";
 constexpr std::string_view fact_origin = "origin";
 constexpr std::string_view fact_members = "members";
 constexpr std::string_view fact_joined = "joined";  // V of the first contact, once reached
-
-std::uint64_t mix(std::uint64_t value) {  // splitmix64
-  value += 0x9E3779B97F4A7C15ULL;
-  value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9ULL;
-  value = (value ^ (value >> 27)) * 0x94D049BB133111EBULL;
-  return value ^ (value >> 31);
-}
 
 // Epochs grow with the seconds since this instant (2025-01-01), so that a directory restored from
 // an old backup does not fall back to an epoch that was already used (R1.2).
@@ -74,8 +69,10 @@ class Replica::Impl {
   Impl(Store& store, Config config)
       : store_(store),
         config_(std::move(config)),
-        group_(store, {.tables = {.memory_bytes = config_.memory_bytes},
+        group_(store, {.tables = {.memory_bytes = config_.memory_bytes,
+                                  .wholesale_cells = config_.wholesale_cells},
                        .commands = {.max_value_bytes = config_.max_value_bytes},
+                       .conflicts = ConflictJournal::Limits::of_lines(config_.conflict_lines),
                        .hold_bytes = config_.hold_bytes}) {}
 
   StoreResult<void> open(Now now);
@@ -87,6 +84,7 @@ class Replica::Impl {
 
   Effects end_tick(Now now);
   Outcome run(const Work& work, const Demand& demand, Now now);
+  Outcome run_in_turns(const Work& work, const Demand& demand, Now now, Turns& turns);
   [[nodiscard]] Group& group() { return group_; }
   [[nodiscard]] std::size_t members_with(const VersionVector& upto) const {
     return replicator_->members_with(upto);
@@ -95,6 +93,10 @@ class Replica::Impl {
   [[nodiscard]] Explainer explainer() { return {group_, *replicator_, config_.name}; }
 
   [[nodiscard]] bool wants_tick() const { return wants_tick_ || replicator_->wants_tick(); }
+  // Who writes much waits then, so that memory is never full of it for those who write little.
+  [[nodiscard]] bool checkpoints_are_behind() const {
+    return group_.full() || (group_.checkpointing() && has_enough_for_a_checkpoint());
+  }
   [[nodiscard]] bool tick_full() const {
     return group_.record_bytes() >= tick_bytes || reply_bytes_ >= tick_reply_bytes;
   }
@@ -103,6 +105,7 @@ class Replica::Impl {
   [[nodiscard]] std::vector<std::string> client_addresses() const;
 
  private:
+  class CheckedTurns;
   struct Waiting {  // for its token, for memory, or for a digest round
     ClientRequest request;
     std::uint64_t until_us = 0;
@@ -146,13 +149,19 @@ class Replica::Impl {
   void reply(RequestId id, std::uint64_t request, std::vector<wire::Result> results,
              bool repeated = false);
   void refuse(const ClientRequest& request, wire::Error error);
+  void wait(ClientRequest request, Now now);
+  [[nodiscard]] bool is_unlocked(const wire::Request& request);
   void retry_waiting(Now now);
   [[nodiscard]] std::optional<wire::Error> cannot_serve() const;
 
   // -- cuts and checkpoints --
+  [[nodiscard]] bool has_too_many_cuts() const {
+    return cut_requests_.size() + running_cuts_.size() >= max_cut_jobs;
+  }
   void request_cut(CutRequest request);
   void page(const ClientRequest& request, const wire::Command& command, Now now);
   void start_cut_jobs(Effects& effects);
+  [[nodiscard]] bool has_enough_for_a_checkpoint() const;
   void maybe_checkpoint(Effects& effects, Now now);
   void maybe_truncate(Effects& effects);
 
@@ -231,7 +240,7 @@ StoreResult<void> Replica::Impl::open(Now now) {
     ByteReader in(**node);
     node_ = in.be<std::uint64_t>();
   } else {
-    node_ = mix(config_.random_seed) | 1;
+    node_ = splitmix64(config_.random_seed) | 1;
     std::string bytes;
     put_be(bytes, node_);
     if (auto put = store_.put_fact(fact_node, bytes); !put) {
@@ -246,6 +255,8 @@ StoreResult<void> Replica::Impl::open(Now now) {
   if (auto recovered = group_.recover(now.unix_ms); !recovered) {
     return recovered;
   }
+  // Of what was replayed onto cold cells only a checkpoint tells whether it was a conflict.
+  checkpoint_wanted_ = group_.tables().any_undecided();
 
   // A fresh origin for every start, durable before the first write (R1.2): whatever this directory
   // has been through, no dot is ever used twice.
@@ -253,7 +264,7 @@ StoreResult<void> Replica::Impl::open(Now now) {
   self.node = node_;
   const std::uint64_t seconds = (std::max(now.unix_ms, epoch_birth_ms) - epoch_birth_ms) / 1000;
   self.epoch = std::max(previous ? previous->epoch + 1 : 1, static_cast<std::uint32_t>(seconds));
-  self.nonce = static_cast<std::uint32_t>(mix(config_.random_seed ^ 0x6E6F6E6365ULL) >> 32);
+  self.nonce = static_cast<std::uint32_t>(splitmix64(config_.random_seed ^ 0x6E6F6E6365ULL) >> 32);
   if (mutant("no_nonce")) {
     self.nonce = 0;
   }
@@ -298,6 +309,9 @@ Effects Replica::Impl::end_tick(Now now) {
   wants_tick_ = false;
   next_due_us_ = now.monotonic_us + 1'000'000;
   Effects effects;
+  if (group_.locks().take_released()) {
+    group_.admit_held(now.unix_ms);
+  }
   retry_waiting(now);
   expire(now);
   if (group_.has_record() && !(mutant("reply_before_commit") && !replies_.empty())) {
@@ -323,7 +337,11 @@ Effects Replica::Impl::end_tick(Now now) {
   effects.events.insert(effects.events.begin(), std::make_move_iterator(events_.begin()),
                         std::make_move_iterator(events_.end()));
   events_.clear();
+  if (group_.tables().thaw(config_.thawed_per_tick)) {
+    due(now.monotonic_us + thaw_again_us);
+  }
   group_.tables().evict();
+  effects.garbage = group_.tables().garbage().take();
   std::erase_if(pinned_, [&](const auto& pin) {
     return pin.second.used_us + idle_cut_us < now.monotonic_us;
   });
@@ -412,19 +430,18 @@ void Replica::Impl::serve(ClientRequest request, Now now) {
   }
   const bool writes = std::ranges::any_of(
       request.request.commands, [](const wire::Command& c) { return wire::is_write(c.code); });
+  if (!is_unlocked(request.request)) {
+    wait(std::move(request), now);
+    return;
+  }
   if (writes && !group_.has_room(payload_bytes(request.request))) {
     refuse(request, error(wire::ErrorCode::no_space, std::string(no_space)));
     return;
   }
-  if (writes && group_.tables().full()) {
+  if (writes && group_.full()) {
     // Memory is never exceeded: writes wait until a checkpoint has gone through (R5.2).
     checkpoint_wanted_ = true;
-    constexpr std::uint64_t patience_us = 10'000'000;
-    if (waiting_.size() >= max_waiting) {
-      refuse(request, error(wire::ErrorCode::busy, "too many requests are waiting; retry later"));
-    } else {
-      waiting_.push_back({std::move(request), now.monotonic_us + patience_us});
-    }
+    wait(std::move(request), now);
     return;
   }
   auto executed = group_.execute(request.request, now.unix_ms, expiry_ms(now));
@@ -433,6 +450,24 @@ void Replica::Impl::serve(ClientRequest request, Now now) {
     return;
   }
   reply(request.id, request.request.id, std::move(executed->results), executed->repeated);
+}
+
+// For memory, or for a key that a long command holds.
+void Replica::Impl::wait(ClientRequest request, Now now) {
+  constexpr std::uint64_t patience_us = 10'000'000;
+  if (waiting_.size() >= max_waiting) {
+    refuse(request, error(wire::ErrorCode::busy, "too many requests are waiting; retry later"));
+  } else {
+    waiting_.push_back({std::move(request), now.monotonic_us + patience_us});
+  }
+}
+
+bool Replica::Impl::is_unlocked(const wire::Request& request) {
+  KeyLocks& locks = group_.locks();
+  return !locks.any() || std::ranges::all_of(request.commands, [&](const wire::Command& command) {
+    return locks.allows(command.key,
+                        wire::is_write(command.code) ? KeyLocks::Use::write : KeyLocks::Use::read);
+  });
 }
 
 Replica::Outcome Replica::Impl::run(const Work& work, const Demand& demand, Now now) {
@@ -445,12 +480,84 @@ Replica::Outcome Replica::Impl::run(const Work& work, const Demand& demand, Now 
   if (demand.writes && !group_.has_room(demand.payload)) {
     return refused(error(wire::ErrorCode::no_space, std::string(no_space)));
   }
-  if (demand.writes && group_.tables().full()) {
+  if (demand.writes && group_.full()) {
     checkpoint_wanted_ = true;
     return {Ran::wait, std::nullopt};
   }
-  auto ran = group_.run(work, now.unix_ms, replicator_->expiry_ms(now));
+  bool too_long = false;
+  auto ran = group_.run(
+      [&](Transaction& transaction) {
+        if (demand.most_cells) {
+          transaction.limit_steps(*demand.most_cells);
+        }
+        work(transaction);
+        too_long = transaction.too_long();
+      },
+      now.unix_ms, expiry_ms(now));
+  if (too_long) {
+    return {Ran::takes_long, std::nullopt};
+  }
   return ran ? Outcome{} : refused(std::move(ran.error()));
+}
+
+// Before every turn this node must be able to take what it writes.
+class Replica::Impl::CheckedTurns final : public Turns {
+ public:
+  CheckedTurns(Impl& impl, const Demand& demand, Turns& turns)
+      : impl_(impl), demand_(demand), turns_(turns) {}
+
+  bool over() override { return turns_.over(); }
+  [[nodiscard]] std::size_t part_ops() const override { return turns_.part_ops(); }
+
+  std::optional<Now> next() override { return checked(turns_.next()); }
+  std::optional<Now> rest() override { return checked(turns_.rest()); }
+  std::optional<Now> aside(const std::function<void()>& work) override {
+    return checked(turns_.aside(work));
+  }
+
+  std::optional<wire::Error> refusal;
+
+ private:
+  static constexpr std::size_t part_bytes = 1u << 20;
+
+  std::optional<Now> checked(std::optional<Now> now) {
+    impl_.wants_tick_ = true;
+    for (; now; now = turns_.rest()) {
+      if (auto problem = impl_.cannot_serve()) {
+        refusal = std::move(problem);
+        return std::nullopt;
+      }
+      if (!demand_.writes) {
+        return now;
+      }
+      if (!impl_.group_.has_room(part_bytes)) {
+        refusal = error(wire::ErrorCode::no_space, std::string(no_space));
+        return std::nullopt;
+      }
+      if (!impl_.checkpoints_are_behind()) {
+        return now;
+      }
+    }
+    return std::nullopt;
+  }
+
+  Impl& impl_;
+  const Demand& demand_;
+  Turns& turns_;
+};
+
+Replica::Outcome Replica::Impl::run_in_turns(const Work& work, const Demand& demand, Now now,
+                                             Turns& turns) {
+  wants_tick_ = true;
+  if (auto problem = cannot_serve()) {
+    return {Ran::refused, std::move(problem)};
+  }
+  CheckedTurns checked(*this, demand, turns);
+  auto ran = group_.run_in_turns(work, now, [this](Now then) { return expiry_ms(then); }, checked);
+  if (ran) {
+    return {};
+  }
+  return {Ran::refused, checked.refusal ? std::move(*checked.refusal) : std::move(ran.error())};
 }
 
 // Requests that wait run again when V or memory may have moved; those that waited too long say so.
@@ -462,11 +569,11 @@ void Replica::Impl::retry_waiting(Now now) {
     if (now.monotonic_us >= waiting.until_us) {
       refuse(waiting.request,
              seen ? error(wire::ErrorCode::busy,
-                          "memory is full of writes that are not yet on "
-                          "disk; retry later")
+                          "memory is full of writes that are not yet on disk, or a command that "
+                          "takes long holds the key; retry later")
                   : error(wire::ErrorCode::behind,
                           "this node did not catch up with what this session has seen in time"));
-    } else if (seen && !group_.tables().full() && !tick_full()) {
+    } else if (seen && !group_.full() && !tick_full() && is_unlocked(waiting.request.request)) {
       serve(std::move(waiting.request), now);
     } else {
       wants_tick_ = wants_tick_ || tick_full();  // the next one goes on
@@ -516,6 +623,18 @@ bool Replica::Impl::serve_special(const ClientRequest& request, Now now) {
       } else {
         refuse(request, error(wire::ErrorCode::storage, text.error().message));
       }
+      break;
+    }
+    case CommandCode::conflicts: {
+      ConflictQuery query;
+      if (!command.args.empty()) {
+        query.key = ObjectKey{command.db, command.args.front()};
+      }
+      if (command.number > 0) {
+        query.limit = static_cast<std::size_t>(command.number);
+      }
+      reply(request.id, request.request.id,
+            {wire::Result(journal_json(group_.conflicts(), query, explainer().names()))});
       break;
     }
     case CommandCode::status:
@@ -579,7 +698,7 @@ void Replica::Impl::request_cut(CutRequest request) {
 // A cursor is "pin:key" for an export, whose pages all read one cut, and the next key for a scan,
 // whose pages each read the newest state, as SCAN does.
 void Replica::Impl::page(const ClientRequest& request, const wire::Command& command, Now now) {
-  if (cut_requests_.size() + running_cuts_.size() >= max_cut_jobs) {
+  if (has_too_many_cuts()) {
     refuse(request, error(wire::ErrorCode::busy, "too many scans are running; retry later"));
     return;
   }
@@ -588,6 +707,7 @@ void Replica::Impl::page(const ClientRequest& request, const wire::Command& comm
   cut.client_request = request.request.id;
   cut.params.db = command.db;
   cut.params.prefix = command.key;
+  cut.params.now_ms = expiry_ms(now);
   std::string cursor = command.args.empty() ? std::string() : command.args[0];
   const std::uint64_t wanted = command.number > 0 ? static_cast<std::uint64_t>(command.number) : 1;
   if (command.code == wire::CommandCode::scan) {
@@ -679,6 +799,10 @@ void Replica::Impl::on(CutJobDone done, Now now) {
 
 // ---------------------------------------------------------------- checkpoints
 
+bool Replica::Impl::has_enough_for_a_checkpoint() const {
+  return group_.dirty_bytes() >= std::min(config_.checkpoint_bytes, config_.memory_bytes / 4);
+}
+
 void Replica::Impl::maybe_checkpoint(Effects& effects, Now now) {
   if (!group_.dirty()) {
     dirty_since_us_ = 0;
@@ -690,9 +814,8 @@ void Replica::Impl::maybe_checkpoint(Effects& effects, Now now) {
   }
   const std::uint64_t old_at =
       dirty_since_us_ + static_cast<std::uint64_t>(config_.checkpoint_age.count()) * 1000;
-  const std::uint64_t threshold = std::min(config_.checkpoint_bytes, config_.memory_bytes / 4);
-  const bool wanted = checkpoint_wanted_ || group_.tables().dirty_bytes() >= threshold ||
-                      now.monotonic_us >= old_at;
+  const bool wanted =
+      checkpoint_wanted_ || has_enough_for_a_checkpoint() || now.monotonic_us >= old_at;
   due(old_at);
   if (!wanted || group_.checkpointing()) {
     return;
@@ -760,12 +883,16 @@ void Replica::Impl::maybe_truncate(Effects& effects) {
 
 void Replica::Impl::expire(Now now) {
   constexpr std::size_t entry_bytes = 1u << 20;
-  if (!cannot_serve() && !group_.tables().full() && group_.has_room(entry_bytes)) {
-    const auto stepped =
-        expiry_.step(group_, [&](const ObjectKey& key) { return rank(key); }, now, expiry_ms(now));
-    if (!stepped) {
-      events_.push_back({Severity::error, "keys could not be expired: " + stepped.error().message});
-    }
+  if (cannot_serve() || group_.full() || !group_.has_room(entry_bytes)) {
+    // Not now, whatever is due: to ask again at once would keep the processor busy until then.
+    constexpr std::uint64_t later_us = 100'000;
+    due(now.monotonic_us + (mutant("expiry_spins") ? 1 : later_us));
+    return;
+  }
+  const auto stepped =
+      expiry_.step(group_, [&](const ObjectKey& key) { return rank(key); }, now, expiry_ms(now));
+  if (!stepped) {
+    events_.push_back({Severity::error, "keys could not be expired: " + stepped.error().message});
   }
   due(std::max(expiry_.due_us(), now.monotonic_us + 1));
 }
@@ -774,7 +901,7 @@ void Replica::Impl::expire(Now now) {
 // a node that goes or comes moves no other.
 std::uint64_t Replica::Impl::rank(const ObjectKey& key) const {
   const std::uint64_t place = place_of(key);
-  const auto weight = [&](std::uint64_t node) { return mix(mix(place) ^ node); };
+  const auto weight = [&](std::uint64_t node) { return splitmix64(splitmix64(place) ^ node); };
   std::uint64_t before = 0;
   for (const Link* link : replicator_->links()) {
     before += link->ready && !replicator_->is_cut(link->node) && weight(link->node) > weight(node_)
@@ -826,6 +953,9 @@ void Replica::Impl::begin_digest_round(const ClientRequest& request, Now now) {
 
 void Replica::Impl::answer_digest_questions() {
   for (const auto& question : replicator_->take_digest_questions()) {
+    if (has_too_many_cuts()) {
+      continue;  // whoever asks has a time at which it stops waiting
+    }
     CutRequest request;
     request.peer = question;
     request.params.kind = CutJobKind::digest;
@@ -912,6 +1042,11 @@ View Replica::Impl::view(Now now) const {
   view.markers = group_.tables().markers().size();
   view.quarantined = quarantined_;
   view.expired_keys = expiry_.expired();
+  view.conflict_lines = group_.conflicts().size();
+  view.conflict_lines_dropped = group_.conflicts().dropped();
+  for (std::size_t i = 0; i < conflict_classes; ++i) {
+    view.conflicts[i] = group_.conflicts().count(static_cast<ConflictClass>(i));
+  }
   view.peers = replicator_->views(now);
   for (const PeerView& peer : view.peers) {
     if (peer.cut) {
@@ -1028,6 +1163,11 @@ Effects Replica::end_tick(Now now) { return impl_->end_tick(now); }
 Replica::Outcome Replica::run(const Work& work, const Demand& demand, Now now) {
   return impl_->run(work, demand, now);
 }
+Replica::Outcome Replica::run_in_turns(const Work& work, const Demand& demand, Now now,
+                                       Turns& turns) {
+  return impl_->run_in_turns(work, demand, now, turns);
+}
+KeyLocks& Replica::locks() { return impl_->group().locks(); }
 Watches& Replica::watches() { return impl_->group().watches(); }
 const VersionVector& Replica::applied() const { return impl_->group().applied(); }
 std::size_t Replica::members_with(const VersionVector& upto) const {
@@ -1037,6 +1177,9 @@ std::int64_t Replica::expiry_ms(Now now) const { return impl_->expiry_ms(now); }
 StoreResult<std::string> Replica::why(const ObjectKey& key) { return impl_->explainer().why(key); }
 StoreResult<std::string> Replica::explain(const ObjectKey& key) {
   return impl_->explainer().explain(key);
+}
+std::string Replica::conflicts(const ConflictQuery& query) {
+  return lines_json(impl_->group().conflicts(), query, impl_->explainer().names());
 }
 bool Replica::wants_tick() const { return impl_->wants_tick(); }
 bool Replica::tick_full() const { return impl_->tick_full(); }

@@ -1,6 +1,7 @@
 // The replica core: commands and messages in, records, replies and sends out.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <expected>
@@ -10,8 +11,11 @@
 #include <string>
 #include <vector>
 
+#include "server/replica/conflict_report.h"
 #include "server/replica/effects.h"
+#include "server/replica/key_locks.h"
 #include "server/replica/transaction.h"
+#include "server/replica/turns.h"
 #include "server/replica/watches.h"
 #include "storage/store.h"
 
@@ -27,8 +31,12 @@ struct Config {
   std::vector<std::string> join;
   SyncMode sync = SyncMode::everysec;
   std::uint64_t memory_bytes = 256u << 20;  // bound of all tables together (--memory)
+  // How much is done at once; for tests that want it little.
+  std::size_t wholesale_cells = 1000;  // a kill of more cells does not look at each
+  std::size_t thawed_per_tick = 256;   // cells of a finished checkpoint
   std::uint64_t max_value_bytes = 8u << 20;
-  std::size_t hold_bytes = 8u << 20;  // of entries that came too early; more is pulled again
+  std::size_t hold_bytes = 8u << 20;    // of entries that came too early; more is pulled again
+  std::size_t conflict_lines = 10'000;  // of the journal (--conflict-lines)
   bool allow_faults = false;
   // Random: a new directory takes its node id from here, every start its nonce and its jitter.
   std::uint64_t random_seed = 0;
@@ -75,7 +83,10 @@ struct View {
   std::uint64_t runs_dropped = 0;  // came too early and found no room
   std::uint64_t markers = 0;
   std::uint64_t quarantined = 0;
-  std::uint64_t expired_keys = 0;  // killed by this node
+  std::uint64_t expired_keys = 0;                           // killed by this node
+  std::uint64_t conflict_lines = 0;                         // in the journal
+  std::uint64_t conflict_lines_dropped = 0;                 // because it holds no more
+  std::array<std::uint64_t, conflict_classes> conflicts{};  // noted by this process, by class
   std::vector<PeerView> peers;
 };
 
@@ -103,17 +114,25 @@ class Replica {
   struct Demand {
     bool writes = false;
     std::size_t payload = 0;  // bytes it may write, about
+    // It can run in turns: it is stopped when it has looked at more cells than this.
+    std::optional<std::size_t> most_cells = {};
   };
   enum class Ran : std::uint8_t {
     done,
-    wait,     // memory is full of what is not yet on disk: try again in a later tick (R5.2)
-    refused,  // nothing of it was kept: `Refusal` says why
+    wait,        // memory is full of what is not yet on disk: try again in a later tick (R5.2)
+    takes_long,  // nothing of it was kept: `run_in_turns` can do it
+    refused,     // nothing of it was kept: `refusal` says why
   };
   struct Outcome {
     Ran ran = Ran::done;
     std::optional<wire::Error> refusal;
   };
   [[nodiscard]] Outcome run(const Work& work, const Demand& demand, Now now);
+  // Work that takes long. Between two turns everything else goes on, ticks included; the keys that
+  // it reads and writes are to be locked as long as it runs. If it is refused, a part of what it
+  // writes may have been kept.
+  [[nodiscard]] Outcome run_in_turns(const Work& work, const Demand& demand, Now now, Turns& turns);
+  [[nodiscard]] KeyLocks& locks();
   [[nodiscard]] Watches& watches();
   // V: what a session here has seen.
   [[nodiscard]] const VersionVector& applied() const;
@@ -123,6 +142,8 @@ class Replica {
   // As JSON; see Explainer.
   [[nodiscard]] StoreResult<std::string> why(const ObjectKey& key);
   [[nodiscard]] StoreResult<std::string> explain(const ObjectKey& key);
+  // As JSON; see lines_json.
+  [[nodiscard]] std::string conflicts(const ConflictQuery& query);
   // Something happened since the last end_tick that wants one.
   [[nodiscard]] bool wants_tick() const;
   // The tick has taken in as much as one record should hold: end it before the next step (R1.4).

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "crdt/mutants.h"
+#include "server/replica/splitmix.h"
 
 namespace starling::replica {
 namespace {
@@ -18,13 +19,6 @@ constexpr std::uint64_t second_us = 1'000'000;
 constexpr std::uint64_t dial_delay_us = 50'000;
 constexpr std::uint64_t dial_delay_max_us = 3 * second_us;
 constexpr std::uint64_t conflict_memory_us = 10 * second_us;
-
-std::uint64_t mix(std::uint64_t value) {  // splitmix64
-  value += 0x9E3779B97F4A7C15ULL;
-  value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9ULL;
-  value = (value ^ (value >> 27)) * 0x94D049BB133111EBULL;
-  return value ^ (value >> 31);
-}
 
 std::uint64_t missing_ops(const VersionVector& from, const VersionVector& in) {
   std::uint64_t missing = 0;
@@ -46,7 +40,7 @@ Replicator::Replicator(Group& group, const Config& config, std::uint64_t node,
       previous_(previous),
       window_(std::clamp(config.memory_bytes / 16, smallest_window, largest_window)),
       members_(std::move(members)),
-      random_state_(mix(config.random_seed ^ node)) {
+      random_state_(splitmix64(config.random_seed ^ node)) {
   wire::Member facts = self_facts();
   if (const wire::Member* known = members_.find(node_)) {
     facts.revision = known->revision;
@@ -72,7 +66,7 @@ std::uint64_t Replicator::backoff_us(std::uint64_t failures) {
   return delay / 2 + random() % delay;
 }
 
-std::uint64_t Replicator::random() { return random_state_ = mix(random_state_); }
+std::uint64_t Replicator::random() { return random_state_ = splitmix64(random_state_); }
 
 void Replicator::say(ConnectionId connection, wire::PeerMessage message) {
   sends_.push_back({connection, std::move(message)});
@@ -447,7 +441,7 @@ std::int64_t Replicator::expiry_ms(Now now) const {
     }
   }
   std::uint64_t time = now.unix_ms;
-  if (freshest != nullptr) {
+  if (freshest != nullptr && !mutant("expiry_own_clock")) {
     time = std::min(time, freshest->clock_ms + (now.monotonic_us - freshest->clock_at_us) / 1000);
   }
   return static_cast<std::int64_t>(std::min<std::uint64_t>(time, INT64_MAX));
@@ -744,7 +738,7 @@ void Replicator::stop(Now now) {
 void Replicator::collect(Effects& effects, bool ready, Now now) {
   ready_ = ready;
   next_due_us_ = now.monotonic_us + second_us;
-  const bool was_full = std::exchange(full_, group_.tables().full());
+  const bool was_full = std::exchange(full_, group_.full());
   if (was_full && !full_) {
     for (auto& [connection, link] : links_) {
       link.ack_due = true;  // with credit

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <queue>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -11,30 +12,37 @@
 #include <ext/pb_ds/tree_policy.hpp>
 
 #include "crdt/sorted_set.h"
+#include "server/replica/linear_hash_map.h"
 
 namespace starling::replica {
+struct ScoreIndex::Members {
+  // The name lies in the table of scores, whose nodes do not move.
+  struct Position {
+    double score;
+    const std::string* member;
+  };
+  struct Before {
+    bool operator()(const Position& a, const Position& b) const {
+      return a.score != b.score ? a.score < b.score : *a.member < *b.member;
+    }
+  };
+  using Order = __gnu_pbds::tree<Position, __gnu_pbds::null_type, Before, __gnu_pbds::rb_tree_tag,
+                                 __gnu_pbds::tree_order_statistics_node_update>;
+
+  struct NameHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view name) const {
+      return std::hash<std::string_view>()(name);
+    }
+  };
+  using Scores = LinearHashMap<std::string, double, NameHash, std::equal_to<>>;
+
+  Scores scores;
+  Order order;
+  std::size_t bytes = 0;
+};
+
 namespace {
-
-// The name lies in the table of scores, whose nodes do not move.
-struct Position {
-  double score;
-  const std::string* member;
-};
-struct Before {
-  bool operator()(const Position& a, const Position& b) const {
-    return a.score != b.score ? a.score < b.score : *a.member < *b.member;
-  }
-};
-using Order = __gnu_pbds::tree<Position, __gnu_pbds::null_type, Before, __gnu_pbds::rb_tree_tag,
-                               __gnu_pbds::tree_order_statistics_node_update>;
-
-struct NameHash {
-  using is_transparent = void;
-  std::size_t operator()(std::string_view name) const {
-    return std::hash<std::string_view>()(name);
-  }
-};
-using Scores = std::unordered_map<std::string, double, NameHash, std::equal_to<>>;
 
 // A node of the order, one of the table, its bucket; and the name, if it is too long to lie within.
 std::size_t bytes_of(const std::string& member) {
@@ -44,12 +52,6 @@ std::size_t bytes_of(const std::string& member) {
 }
 
 }  // namespace
-
-struct ScoreIndex::Members {
-  Scores scores;
-  Order order;
-  std::size_t bytes = 0;
-};
 
 ScoreIndex::ScoreIndex() : members_(std::make_unique<Members>()) {}
 ScoreIndex::ScoreIndex(ScoreIndex&&) noexcept = default;
@@ -72,7 +74,7 @@ void ScoreIndex::put(std::string_view member, std::optional<double> score) {
         std::bit_cast<std::uint64_t>(*score) == std::bit_cast<std::uint64_t>(found->second)) {
       return;
     }
-    order.erase(Position{found->second, &found->first});
+    order.erase(Members::Position{found->second, &found->first});
     if (!score) {
       bytes -= bytes_of(found->first);
       scores.erase(found);
@@ -80,19 +82,19 @@ void ScoreIndex::put(std::string_view member, std::optional<double> score) {
     }
     found->second = *score;
   } else if (score) {
-    found = scores.emplace(std::string(member), *score).first;
+    found = scores.try_emplace(std::string(member), *score).first;
     bytes += bytes_of(found->first);
   } else {
     return;
   }
-  order.insert(Position{*score, &found->first});
+  order.insert(Members::Position{*score, &found->first});
 }
 
 std::size_t ScoreIndex::count_before(const std::function<bool(const Entry&)>& before) const {
-  const Order& order = members_->order;
+  const Members::Order& order = members_->order;
   std::size_t count = 0;
   for (auto node = order.node_begin(); node != order.node_end();) {
-    const Position& here = **node;
+    const Members::Position& here = **node;
     const auto left = node.get_l_child();
     if (before({here.score, *here.member})) {
       count += 1 + (left == order.node_end() ? 0 : left.get_metadata());
@@ -109,7 +111,7 @@ std::optional<std::size_t> ScoreIndex::rank(std::string_view member) const {
   if (found == members_->scores.end()) {
     return std::nullopt;
   }
-  return members_->order.order_of_key(Position{found->second, &found->first});
+  return members_->order.order_of_key(Members::Position{found->second, &found->first});
 }
 
 void ScoreIndex::for_each(std::size_t rank, std::size_t count, Direction direction,
@@ -117,7 +119,7 @@ void ScoreIndex::for_each(std::size_t rank, std::size_t count, Direction directi
   if (rank >= size() || count == 0) {
     return;
   }
-  const Order& order = members_->order;
+  const Members::Order& order = members_->order;
   const bool up = direction == Direction::up;
   auto at = order.find_by_order(up ? rank : size() - 1 - rank);
   for (std::size_t left = std::min(count, size() - rank); left > 0; --left) {
@@ -158,17 +160,44 @@ void ScoreIndexBuilder::member(const CellName& name, const CellValue& value) {
   }
 }
 
-// In order, each finds its neighbours at hand.
-ScoreIndex ScoreIndexBuilder::finish() {
+// Inserted in order, each finds its neighbours at hand. Sorted in runs that are then merged, so
+// that no step is long.
+std::optional<ScoreIndex> ScoreIndexBuilder::finish(Turns* turns) {
   static const DottedCell none;
-  for (const auto& [name, increments] : parts_->increments) {
-    parts_->members.emplace_back(*ScoreView(none, increments).score(), name);
+  auto& [increments, members] = *parts_;
+  for (const auto& [name, totals] : increments) {
+    members.emplace_back(*ScoreView(none, totals).score(), name);
   }
-  parts_->increments.clear();
-  std::ranges::sort(parts_->members);
+  increments.clear();
+  const auto goes_on = [&] { return turns == nullptr || !turns->over() || turns->next(); };
+  constexpr std::ptrdiff_t run = 2048;
+  using Member = std::vector<std::pair<double, std::string>>::iterator;
+  struct Run {
+    Member next;
+    Member end;
+  };
+  const auto later = [](const Run& a, const Run& b) { return *b.next < *a.next; };
+  std::priority_queue<Run, std::vector<Run>, decltype(later)> runs(later);
+  for (auto from = members.begin(); from != members.end();) {
+    const auto end = from + std::min(run, members.end() - from);
+    std::sort(from, end);
+    runs.push({from, end});
+    from = end;
+    if (!goes_on()) {
+      return std::nullopt;
+    }
+  }
   ScoreIndex index;
-  for (const auto& [score, name] : parts_->members) {
-    index.put(name, score);
+  while (!runs.empty()) {
+    auto [next, end] = runs.top();
+    runs.pop();
+    index.put(next->second, next->first);
+    if (++next != end) {
+      runs.push({next, end});
+    }
+    if (!goes_on()) {
+      return std::nullopt;
+    }
   }
   return index;
 }

@@ -11,6 +11,7 @@
 
 #include "crdt/cell.h"
 #include "crdt/cell_key.h"
+#include "server/replica/turns.h"
 
 namespace starling::replica {
 
@@ -59,7 +60,8 @@ class ScoreIndexBuilder {
   // All the increments before the first register.
   void increments(const CellName& name, const CellValue& value);
   void member(const CellName& name, const CellValue& value);
-  [[nodiscard]] ScoreIndex finish();
+  // In turns, if there are any; nullopt: there was not another one.
+  [[nodiscard]] std::optional<ScoreIndex> finish(Turns* turns = nullptr);
 
  private:
   struct Parts;

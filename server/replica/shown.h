@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "crdt/cell.h"
 #include "crdt/cell_key.h"
@@ -11,6 +12,13 @@
 #include "server/replica/tables.h"
 
 namespace starling::replica {
+
+// What tells of the making of an object: its header, or else the oldest part of its first cell.
+struct Creation {
+  ObjectType type = ObjectType::none;
+  Hlc hlc = 0;  // 0 where cells keep no time
+  Dot dot;
+};
 
 // Meets the cells of one object in the order of names, and asks for no more of them than it needs:
 // one of each kind. The rules are those of Object, which loads a key to work on it; this one only
@@ -21,11 +29,16 @@ class ShownFinder {
 
   // The type that readers see at this time; none if there is nothing, or its time is over.
   [[nodiscard]] ObjectType type(std::int64_t now_ms) const;
+  // All that lie under the key, expired or not, the visible one first.
+  [[nodiscard]] std::vector<Creation> types() const;
+  // Unix ms; nullopt: it stays.
+  [[nodiscard]] std::optional<std::int64_t> deadline() const { return deadline_; }
 
  private:
-  static constexpr std::size_t types = static_cast<std::size_t>(ObjectType::sorted_set) + 1;
-  std::array<std::optional<Hlc>, types> noted_;   // by headers
-  std::array<std::optional<Hlc>, types> oldest_;  // sibling of the first cell that shows something
+  static constexpr std::size_t type_count = static_cast<std::size_t>(ObjectType::sorted_set) + 1;
+  std::array<std::optional<Creation>, type_count> noted_;  // by headers
+  std::array<std::optional<Creation>, type_count>
+      oldest_;  // of the first cell that shows something
   std::optional<std::int64_t> deadline_;
 };
 

@@ -6,11 +6,11 @@
 #include "crdt/deadline.h"
 #include "crdt/mutants.h"
 #include "server/replica/checkpoint.h"
+#include "server/replica/merged_names.h"
+#include "server/replica/row_keys.h"
 
 namespace starling::replica {
 namespace {
-
-constexpr std::uint16_t group = 0;
 
 StoreError damaged_cell(const CellKey& key, const std::string& why) {
   return {StoreError::Code::corruption,
@@ -19,6 +19,10 @@ StoreError damaged_cell(const CellKey& key, const std::string& why) {
 }
 
 }  // namespace
+
+StoreError stopped() {
+  return {StoreError::Code::stopped, "nobody waits for the rest of the answer"};
+}
 
 StoreError damaged_row() {
   return {StoreError::Code::corruption,
@@ -43,19 +47,52 @@ StoreResult<const CellValue*> Tables::read(const CellKey& key) {
   return value;
 }
 
-const CellValue* Tables::in_memory(const CellKey& key) const {
-  if (const LayerCell* live = live_.find(key)) {
-    return live->is_whole() ? &live->value() : nullptr;
+const CellValue* Tables::in_memory(const CellKey& key) {
+  if (const Layer::Object* live = live_.object(key.object)) {
+    if (const auto cell = live->cells.find(key.cell); cell != live->cells.end()) {
+      return cell->second.is_whole() ? &cell->second.value() : nullptr;
+    }
+    if (!is_totals(key.cell.kind()) && alone(live)) {
+      return &empty_cell(key.cell.kind());
+    }
   }
   const CellDelta* frozen =
       frozen_ && !mutant("frozen_forgotten") ? frozen_->cells.find(key) : nullptr;
   if (frozen != nullptr) {
     return frozen->is_whole() ? &frozen->value() : nullptr;
   }
-  if (const CellDelta* clean = clean_.find(key)) {
+  if (alone_frozen(key)) {
+    return &empty_cell(key.cell.kind());
+  }
+  if (const CellDelta* clean = this->clean(key)) {
     return &clean->value();
   }
   return known_complete(key.object) ? &empty_cell(key.cell.kind()) : nullptr;
+}
+
+const CellDelta* Tables::clean(const CellKey& key) {
+  if (!thawing_.empty()) {
+    if (Layer::Objects::value_type* ingested = thawing_.entry(key.object)) {
+      const auto cell = ingested->second.cells.find(key.cell);
+      if (cell != ingested->second.cells.end()) {
+        to_clean(key.object, thawing_.extract(*ingested, cell));
+      }
+    }
+  }
+  return clean_.find(key);
+}
+
+bool Tables::alone(const Layer::Object* object) {
+  return object != nullptr && object->alone && !mutant("alone_forgotten");
+}
+
+bool Tables::alone_live(const CellKey& key) const {
+  return !is_totals(key.cell.kind()) && alone(live_.object(key.object));
+}
+
+bool Tables::alone_frozen(const CellKey& key) const {
+  return frozen_ != nullptr && !is_totals(key.cell.kind()) &&
+         alone(frozen_->cells.object(key.object));
 }
 
 StoreResult<const CellValue*> Tables::read_single(const CellKey& key, const std::string* stored) {
@@ -79,11 +116,14 @@ StoreResult<const CellValue*> Tables::read_single(const CellKey& key, const std:
   joined.join_onto(*below);
   live_.put(key, std::move(joined));
   recount(key, *live);
-  show(key, *live, false);
+  show(*live_.entry(key.object), key.cell, *live, false);
   return &live->value();
 }
 
 StoreResult<CellDelta> Tables::read_below(const CellKey& key, const std::string* stored) {
+  if (alone_live(key)) {
+    return CellDelta::whole(empty_cell(key.cell.kind()));
+  }
   CellDelta joined(key.cell.kind());
   const CellDelta* frozen =
       frozen_ && !mutant("frozen_forgotten") ? frozen_->cells.find(key) : nullptr;
@@ -91,9 +131,10 @@ StoreResult<CellDelta> Tables::read_below(const CellKey& key, const std::string*
     joined = *frozen;
   }
   if (!joined.is_whole()) {
-    if (const CellDelta* clean = clean_.find(key)) {
+    const bool covered = alone_frozen(key);
+    if (const CellDelta* clean = covered ? nullptr : this->clean(key)) {
       joined.join_onto(*clean);
-    } else if (known_complete(key.object)) {
+    } else if (covered || known_complete(key.object)) {
       joined.join_onto(CellDelta::whole(empty_cell(key.cell.kind())));
     } else {
       auto value = base(key, stored);
@@ -109,17 +150,13 @@ StoreResult<CellDelta> Tables::read_below(const CellKey& key, const std::string*
 
 // Those that came after the freeze: the frozen layer has not felt them.
 void Tables::apply_later_markers(const ObjectKey& object, CellDelta& cell) const {
-  for (const Marker& marker : markers_) {
-    if (marker.covers(object)) {
-      cell.kill(marker.killed);
-    }
-  }
+  markers_.for_each_over(object, [&](const VersionVector& killed) { cell.kill(killed); });
 }
 
 StoreResult<CellValue> Tables::base(const CellKey& key, const std::string* stored) const {
   std::optional<std::string> read;
   if (stored == nullptr) {
-    auto bytes = store_.get(encode_cell_key(group, key));
+    auto bytes = store_.get(encode_cell_key(only_group, key));
     if (!bytes) {
       return std::unexpected(bytes.error());
     }
@@ -153,14 +190,10 @@ void Tables::apply_markers(const ObjectKey& object, CellValue& value) const {
   if (dotted == nullptr) {
     return;
   }
-  const auto apply = [&](const Marker& marker) {
-    if (marker.covers(object)) {
-      dotted->kill(marker.killed);
-    }
-  };
-  std::ranges::for_each(markers_, apply);
+  const auto apply = [&](const VersionVector& killed) { dotted->kill(killed); };
+  markers_.for_each_over(object, apply);
   if (frozen_ != nullptr && !mutant("marker_dropped_first")) {
-    std::ranges::for_each(frozen_->markers, apply);
+    frozen_->markers.for_each_over(object, apply);
   }
 }
 
@@ -176,13 +209,13 @@ StoreResult<Tables::Resident*> Tables::load(const ObjectKey& object) {
   if (known != residents_.end()) {
     return &known->second;
   }
-  const std::string from = encode_object_prefix(group, object);
+  const std::string from = encode_object_prefix(only_group, object);
   const auto cut = store_.cut();
   const auto rows = cut->scan(from, prefix_end(from));
   std::vector<std::pair<CellKey, CellValue>> loaded;
   for (; rows->valid(); rows->next()) {
     if (loaded.size() == limits_.whole_object_rows) {
-      return &(residents_[object] = Resident{});
+      return &(residents_.try_emplace(object).first->second = Resident{});
     }
     const auto key = decode_cell_key(rows->key());
     if (!key) {
@@ -211,7 +244,7 @@ StoreResult<Tables::Resident*> Tables::load(const ObjectKey& object) {
       live_.erase(key);
     }
   }
-  Resident& resident = residents_[object];
+  Resident& resident = residents_.try_emplace(object).first->second;
   resident.complete = true;
   if (frozen_ == nullptr || frozen_->cells.object(object) == nullptr) {
     resident.below = loaded_counts;
@@ -220,132 +253,90 @@ StoreResult<Tables::Resident*> Tables::load(const ObjectKey& object) {
   return &resident;
 }
 
+// A walk in turns is cut at a name: what the layers and the state hold may have moved meanwhile.
 StoreResult<void> Tables::for_each(const ObjectKey& object, const CellName& first, CellKind last,
-                                   const Visit& visit) {
-  const auto resident = load(object);
-  if (!resident) {
-    return std::unexpected(resident.error());
+                                   const Visit& visit, Turns* turns) {
+  CellName from = first;
+  std::optional<CellName> seen;
+  for (;;) {
+    if (const auto resident = load(object); !resident) {
+      return std::unexpected(resident.error());
+    }
+    const auto walked = merge_layers(object, from, last, visit, turns, seen);
+    if (!walked) {
+      return std::unexpected(walked.error());
+    }
+    if (*walked == Walked::whole) {
+      return {};
+    }
+    if (!turns->next()) {
+      return std::unexpected(stopped());
+    }
+    from = *seen;
   }
-  return merge_layers(object, first, last, visit);
 }
 
-// Walks the names of all layers and, for a large object, of the state, in step.
-class MergedNames {
- public:
-  void add(const Layer& layer, const ObjectKey& object, const CellName& first) {
-    if (const Layer::Object* found = layer.object(object)) {
-      layers_.push_back({&found->cells, found->cells.lower_bound(first)});
-    }
-  }
-  void add_state(const Store& store, const ObjectKey& object) {
-    object_ = &object;
-    cut_ = store.cut();
-  }
-
-  // Goes to this name or the first after it.
-  void seek(const CellName& name) {
-    for (Position& layer : layers_) {
-      layer.at = layer.cells->lower_bound(name);
-    }
-    if (cut_ != nullptr) {
-      rows_ = cut_->scan(encode_cell_key(group, {*object_, name}),
-                         prefix_end(encode_object_prefix(group, *object_)));
-      read_row();
-    }
-  }
-
-  // The smallest name, and a step past it in every layer; a caller may then rewrite that cell.
-  std::optional<CellName> next() {
-    std::optional<CellName> least = stored_;
-    for (const Position& layer : layers_) {
-      if (layer.at != layer.cells->end() && (!least || layer.at->first < *least)) {
-        least = layer.at->first;
-      }
-    }
-    if (!least) {
-      return least;
-    }
-    for (Position& layer : layers_) {
-      if (layer.at != layer.cells->end() && layer.at->first == *least) {
-        ++layer.at;
-      }
-    }
-    row_.reset();
-    if (stored_ == least) {
-      row_ = rows_->value();
-      rows_->next();
-      read_row();
-    }
-    return least;
-  }
-  // The row of that name, if the state has one.
-  [[nodiscard]] const std::string* row() const { return row_ ? &*row_ : nullptr; }
-
-  [[nodiscard]] StoreResult<void> status() const {
-    return rows_ == nullptr ? StoreResult<void>{} : rows_->status();
-  }
-
- private:
-  struct Position {
-    const Layer::Cells* cells;
-    Layer::Cells::const_iterator at;
-  };
-
-  void read_row() {
-    stored_.reset();
-    if (rows_->valid()) {
-      if (auto key = decode_cell_key(rows_->key())) {
-        stored_ = std::move(key->cell);
-      }
-    }
-  }
-
-  SmallVector<Position, 3> layers_;
-  const ObjectKey* object_ = nullptr;
-  std::unique_ptr<Cut> cut_;
-  std::unique_ptr<RowIterator> rows_;
-  std::optional<CellName> stored_;
-  std::optional<std::string> row_;
-};
-
-StoreResult<void> Tables::merge_layers(const ObjectKey& object, const CellName& first,
-                                       CellKind last, const Visit& visit) {
+StoreResult<Tables::Walked> Tables::merge_layers(const ObjectKey& object, const CellName& first,
+                                                 CellKind last, const Visit& visit, Turns* turns,
+                                                 std::optional<CellName>& seen) {
   MergedNames names;
-  names.add(live_, object, first);
+  bool covered = false;
+  const auto add_dirty = [&](const Layer& layer) {
+    const Layer::Object* found = layer.object(object);
+    names.add(found, first, covered);
+    covered = covered || alone(found);
+  };
+  add_dirty(live_);
   if (frozen_) {
-    names.add(frozen_->cells, object, first);
+    add_dirty(frozen_->cells);
   }
-  names.add(clean_, object, first);
+  names.add(thawing_.object(object), first, covered);
+  names.add(clean_.object(object), first, covered);
   if (!known_complete(object)) {
-    names.add_state(store_, object);
+    names.add_state(store_, object, covered);
     names.seek(first);
   }
   for (auto name = names.next(); name && name->kind() <= last; name = names.next()) {
+    if (name == seen) {
+      continue;
+    }
     const auto value = read_single({object, *name}, names.row());
     if (!value) {
       return std::unexpected(value.error());
     }
-    if (is_empty(**value)) {
-      continue;
+    if (!is_empty(**value)) {
+      const Walk walk = visit(*name, **value);
+      if (walk == Walk::stop) {
+        return Walked::whole;
+      }
+      if (walk == Walk::next_kind) {
+        names.seek(
+            CellName::first_at(static_cast<CellKind>(static_cast<std::uint8_t>(name->kind()) + 1)));
+      }
     }
-    const Walk walk = visit(*name, **value);
-    if (walk == Walk::stop) {
-      return {};
-    }
-    if (walk == Walk::next_kind) {
-      names.seek(
-          CellName::first_at(static_cast<CellKind>(static_cast<std::uint8_t>(name->kind()) + 1)));
+    if (turns != nullptr && turns->over()) {
+      seen = *name;
+      return Walked::a_part;
     }
   }
-  return names.status();
+  const auto status = names.status();
+  return status ? StoreResult<Walked>(Walked::whole) : std::unexpected(status.error());
+}
+
+StoreResult<void> Tables::merge_layers(const ObjectKey& object, const CellName& first,
+                                       CellKind last, const Visit& visit) {
+  std::optional<CellName> seen;
+  const auto walked = merge_layers(object, first, last, visit, nullptr, seen);
+  return walked ? StoreResult<void>() : std::unexpected(walked.error());
 }
 
 // ---------------------------------------------------------------- changing
 
 LayerCell& Tables::raise(const CellKey& key) {
   CellDelta start(key.cell.kind());
-  const CellDelta* frozen = frozen_ ? frozen_->cells.find(key) : nullptr;
-  const CellDelta* clean = clean_.find(key);
+  const bool covered = alone_live(key);
+  const CellDelta* frozen = frozen_ && !covered ? frozen_->cells.find(key) : nullptr;
+  const CellDelta* clean = covered ? nullptr : this->clean(key);
   Presence was = Presence::unknown;
   Presence twin_was = Presence::unknown;
   const bool fresh = live_.object(key.object) == nullptr;
@@ -361,7 +352,7 @@ LayerCell& Tables::raise(const CellKey& key) {
   } else if (frozen == nullptr && clean != nullptr) {
     start = *clean;
     clean_.erase(key);
-  } else if (frozen == nullptr && known_complete(key.object)) {
+  } else if (frozen == nullptr && (covered || alone_frozen(key) || known_complete(key.object))) {
     start = CellDelta::whole(empty_cell(key.cell.kind()));
   }
   LayerCell& cell = live_.put(key, std::move(start));
@@ -380,11 +371,12 @@ void Tables::change(const CellKey& key, const Change& change) {
   uncount(key, live);
   hide(key, live);
   LayerCell& cell = live != nullptr ? *live : raise(key);
-  const std::size_t before = cell_size(key, cell);
+  Layer::Objects::value_type& entry = *live_.entry(key.object);
+  const Layer::Share before = Layer::share(key.object, key.cell, cell);
   change(cell);
-  live_.account(before, cell_size(key, cell));
-  recount(key, cell);
-  show(key, cell, true);
+  live_.account(entry.second, before, Layer::share(key.object, key.cell, cell));
+  recount(entry.second, key.cell, cell);
+  show(entry, key.cell, cell, true);
   if (key.cell.kind() == CellKind::deadline) {
     deadlines_.set(key.object, deadline_of(std::get<DottedCell>(cell.value())));
   }
@@ -424,14 +416,18 @@ void Tables::kill_scope(ScopeLevel level, const ObjectKey& scope, const VersionV
   Marker marker{level, scope, context};
   if (level == ScopeLevel::key) {
     drop_scores(scope);
-    kill_in_memory(scope, context);
-    if (known_complete(scope)) {
-      return;
+    if (everything && cells_in_memory(scope) > limits_.wholesale_cells) {
+      kill_wholesale(scope, context);
+    } else {
+      kill_in_memory(scope, context);
+      if (known_complete(scope)) {
+        return;
+      }
+      below_was_killed(scope, everything);
+      // What is cold counts as touched, too: whether the object still exists is to be found out.
+      kill({scope, {CellKind::deadline, {}}}, context);
+      live_.recount_shown(*live_.entry(scope));
     }
-    below_was_killed(scope, everything);
-    // What is cold counts as touched, too: whether the object still exists is to be found out.
-    kill({scope, {CellKind::deadline, {}}}, context);
-    live_.recount_shown(*live_.entry(scope));
   } else {
     // What is clean is read again under the marker when it is wanted, so that a flush makes nothing
     // dirty that was not.
@@ -445,8 +441,10 @@ void Tables::kill_scope(ScopeLevel level, const ObjectKey& scope, const VersionV
       }
     };
     collect(clean_, clean);
+    collect(thawing_, clean);
     for (const ObjectKey& object : clean) {
-      clean_.erase_object(object);
+      clean_.erase_object(object, garbage_);
+      thawing_.erase_object(object, garbage_);
     }
     std::vector<ObjectKey> scored;
     for (const auto& [object, index] : scored_) {
@@ -457,7 +455,9 @@ void Tables::kill_scope(ScopeLevel level, const ObjectKey& scope, const VersionV
     for (const ObjectKey& object : scored) {
       drop_scores(object);
     }
-    std::erase_if(residents_, [&](const auto& known) { return marker.covers(known.first); });
+    for (auto known = residents_.begin(); known != residents_.end();) {
+      known = marker.covers(known->first) ? residents_.erase(known) : ++known;
+    }
     collect(live_, dirty);
     if (frozen_) {
       collect(frozen_->cells, dirty);
@@ -468,13 +468,7 @@ void Tables::kill_scope(ScopeLevel level, const ObjectKey& scope, const VersionV
     }
     keys_were_killed(marker, everything);
   }
-  const auto same = std::ranges::find_if(
-      markers_, [&](const Marker& m) { return m.level == level && m.scope == scope; });
-  if (same == markers_.end()) {
-    markers_.push_back(std::move(marker));
-  } else {
-    same->killed.join(context);
-  }
+  markers_.add(std::move(marker));
 }
 
 void Tables::kill_in_memory(const ObjectKey& object, const VersionVector& context) {
@@ -489,9 +483,10 @@ void Tables::kill_in_memory(const ObjectKey& object, const VersionVector& contex
     }
   };
   collect(live_);
-  if (frozen_) {
+  if (frozen_ && !alone(live_.object(object))) {
     collect(frozen_->cells);
   }
+  collect(thawing_);
   collect(clean_);
   std::ranges::sort(names);
   const auto repeated = std::ranges::unique(names);
@@ -501,136 +496,39 @@ void Tables::kill_in_memory(const ObjectKey& object, const VersionVector& contex
   }
 }
 
-// ---------------------------------------------------------------- checkpoints
-
-std::shared_ptr<const FrozenTables> Tables::freeze(std::uint64_t position) {
-  freeze_key_counts();
-  frozen_ = std::make_shared<FrozenTables>();
-  frozen_->position = position;
-  frozen_->cells = std::exchange(live_, Layer(true));
-  frozen_->markers = std::exchange(markers_, {});
-  frozen_deadlines_ = std::exchange(deadlines_, {});
-  ++freezes_;
-  return frozen_;
+std::size_t Tables::cells_in_memory(const ObjectKey& object) const {
+  std::size_t cells = 0;
+  const auto add = [&](const Layer& layer) {
+    const Layer::Object* found = layer.object(object);
+    cells += found != nullptr ? found->cells.size() : 0;
+  };
+  add(live_);
+  if (frozen_) {
+    add(frozen_->cells);
+  }
+  add(thawing_);
+  add(clean_);
+  return cells;
 }
 
-void Tables::checkpoint_done(bool ingested) {
-  const std::shared_ptr<FrozenTables> frozen = std::exchange(frozen_, nullptr);
-  for (auto& [object, dirty] : frozen->cells.objects()) {
-    while (!dirty.cells.empty()) {
-      auto cell = dirty.cells.extract(dirty.cells.begin());
-      ingested ? to_clean(object, std::move(cell)) : back_to_live(object, std::move(cell));
-    }
-    const auto resident = residents_.find(object);
-    if (resident == residents_.end() || !resident->second.below) {
-      continue;
-    }
-    const bool included = resident->second.through == freezes_;
-    if (ingested && !included && dirty.open == 0) {
-      *resident->second.below += dirty.change;
-    } else if (ingested != included) {
-      resident->second.below.reset();
-    }
+// The registers of the object go as a whole, and it is noted that nothing of them is left below:
+// the frozen ones cannot go, and those on disk wait for the marker. Requires that the context
+// covers all that was ever applied here.
+void Tables::kill_wholesale(const ObjectKey& object, const VersionVector& context) {
+  // What is cold counts as touched, too; and the layer notes whether the object existed below while
+  // that can still be told.
+  kill({object, {CellKind::deadline, {}}}, context);
+  live_.drop_registers(object, garbage_);
+  thawing_.drop_registers(object, garbage_);
+  clean_.drop_registers(object, garbage_);
+  if (const Layer::Object* clean = clean_.object(object);
+      clean != nullptr && clean->cells.empty()) {
+    clean_.erase_object(object, garbage_);
   }
-  if (ingested) {
-    // What now is a row needs no other note, unless rows of that time were given out before.
-    frozen_deadlines_.drop_after(indexed_through_);
-    next_row_.reset();
-  }
-  deadlines_.add_older(std::exchange(frozen_deadlines_, {}));
-  if (!ingested) {
-    for (const auto& [object, dirty] : frozen->cells.objects()) {
-      rebase(object, Below::unknown);
-    }
-    for (const Marker& marker : frozen->markers) {
-      markers_.push_back(marker);
-    }
-    unfreeze_key_counts(frozen->cells);
-  }
-}
-
-// The cell is on disk now. A partial one is whole there; it is read from there when it is wanted.
-void Tables::to_clean(const ObjectKey& object, Layer::Cells::node_type frozen) {
-  const CellKey key{object, frozen.key()};
-  if (mutant("evict_dirty") && live_.find(key) != nullptr) {
-    live_.erase(key);
-  }
-  LayerCell& now = frozen.mapped();
-  if (!now.is_whole()) {
-    if (const CellDelta* clean = clean_.find(key)) {
-      now.join_onto(*clean);
-    } else if (known_complete(object)) {
-      now.join_onto(CellDelta::whole(empty_cell(key.cell.kind())));
-    }
-  }
-  if (now.is_whole() && !is_empty(now.value())) {
-    clean_.adopt(object, std::move(frozen));
-  } else {
-    clean_.erase(key);
-  }
-}
-
-// Back into the dirty layer, under what has been written since.
-void Tables::back_to_live(const ObjectKey& object, Layer::Cells::node_type frozen) {
-  const CellKey key{object, frozen.key()};
-  CellDelta* live = live_.find(key);
-  if (live == nullptr) {
-    live_.adopt(object, std::move(frozen));
-  } else if (!live->is_whole()) {
-    CellDelta joined = *live;
-    joined.join_onto(frozen.mapped());
-    live_.put(key, std::move(joined));
-  }
-}
-
-// ---------------------------------------------------------------- expiry
-
-StoreResult<std::vector<ObjectKey>> Tables::take_due(std::int64_t now_ms, std::size_t count) {
-  std::vector<ObjectKey> due;
-  deadlines_.take_due(now_ms, count, due);
-  frozen_deadlines_.take_due(now_ms, count, due);
-  if (due.size() == count || (next_row_ && *next_row_ > now_ms)) {
-    return due;
-  }
-  const auto cut = store_.cut();
-  const auto version = cut->get(derived_version_key());
-  if (!version) {
-    return std::unexpected(version.error());
-  }
-  if (*version != derived_version) {
-    next_row_.reset();  // the next checkpoint derives the index anew
-    return due;
-  }
-  next_row_ = never_expires;
-  const auto rows =
-      cut->scan(indexed_row_.empty() ? deadline_rows_from(0) : indexed_row_, deadline_rows_end());
-  for (; rows->valid(); rows->next()) {
-    auto row = decode_deadline_row(rows->key());
-    if (!row) {
-      continue;  // derived: nothing is lost but a little space
-    }
-    if (row->unix_ms > now_ms || due.size() == count) {
-      next_row_ = row->unix_ms;
-      break;
-    }
-    indexed_through_ = row->unix_ms;
-    indexed_row_ = std::string(rows->key()) + '\0';
-    due.push_back(std::move(row->object));
-  }
-  if (const auto status = rows->status(); !status) {
-    return std::unexpected(status.error());
-  }
-  return due;
-}
-
-std::optional<std::int64_t> Tables::next_deadline() const {
-  std::optional<std::int64_t> next = next_row_;
-  for (const auto& first : {deadlines_.first(), frozen_deadlines_.first()}) {
-    if (first && (!next || *first < *next)) {
-      next = first;
-    }
-  }
-  return next;
+  below_was_killed(object, true);
+  live_.object(object)->alone = true;
+  kill({object, {CellKind::deadline, {}}}, context);
+  live_.recount_shown(*live_.entry(object));
 }
 
 // ---------------------------------------------------------------- memory
@@ -639,8 +537,9 @@ std::size_t Tables::bytes() const {
   constexpr std::size_t resident_size = 128;
   constexpr std::size_t scored_size = 256;
   constexpr std::size_t deadline_size = 256;
-  return live_.bytes() + clean_.bytes() + (frozen_ ? frozen_->cells.bytes() : 0) +
-         residents_.size() * resident_size + scored_bytes_ + scored_.size() * scored_size +
+  return live_.bytes() + clean_.bytes() + thawing_.bytes() +
+         (frozen_ ? frozen_->cells.bytes() : 0) + residents_.size() * resident_size +
+         scored_bytes_ + scored_.size() * scored_size +
          (deadlines_.size() + frozen_deadlines_.size()) * deadline_size;
 }
 
@@ -650,17 +549,24 @@ void Tables::evict() {
   if (bytes() <= limits_.memory_bytes) {
     return;
   }
-  const std::size_t goal = limits_.memory_bytes - limits_.memory_bytes / 8;
+  const std::size_t goal = limits_.memory_bytes - limits_.memory_bytes / 128;
   // Indexes of scores are the first to go, as far as they have more than half of it. The others are
   // dearer to make again than a few cells are to read.
   shrink_scores(limits_.memory_bytes / 2);
-  for (auto it = residents_.begin(); it != residents_.end() && bytes() > goal;) {
-    clean_.erase_object(it->first);
-    it = residents_.erase(it);
+  while (bytes() > goal && !residents_.empty()) {
+    const auto resident = residents_.any();
+    clean_.erase_object(resident->first, garbage_);
+    residents_.erase(resident);
+  }
+  while (bytes() > goal && !thawing_.empty()) {
+    const ObjectKey object = thawing_.objects().begin()->first;
+    residents_.erase(object);
+    thawing_.erase_object(object, garbage_);
+    clean_.erase_object(object, garbage_);  // it may be older
   }
   // What is left over belongs to objects that were never loaded as a whole.
   while (bytes() > goal && !clean_.empty()) {
-    clean_.erase_object(ObjectKey(clean_.objects().begin()->first));
+    clean_.erase_object(ObjectKey(clean_.objects().any()->first), garbage_);
   }
   if (const std::size_t all = bytes(); all > limits_.memory_bytes) {
     const std::size_t excess = all - limits_.memory_bytes;

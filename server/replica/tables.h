@@ -1,6 +1,7 @@
 // The cells in memory, in layers over the state on disk (R5.2, R5.3).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -15,17 +16,21 @@
 #include "crdt/entry.h"
 #include "server/replica/counts.h"
 #include "server/replica/deadlines.h"
+#include "server/replica/garbage.h"
 #include "server/replica/layer.h"
 #include "server/replica/score_index.h"
+#include "server/replica/turns.h"
 #include "storage/store.h"
 
 namespace starling::replica {
 
 // For people.
 [[nodiscard]] StoreError damaged_row();
+// A long command was not given another turn.
+[[nodiscard]] StoreError stopped();
 
-// Reads go live -> frozen -> clean -> state; writes go to live. An object is loaded whole on first
-// touch unless it is large; then its cells are read one by one.
+// Reads go live -> frozen -> thawing -> clean -> state; writes go to live.
+// An object is loaded whole on first touch unless it is large; then its cells are read one by one.
 // Every change, local or remote or replayed, takes the same joins (R2.3).
 // Runs on: core strand.
 class Tables {
@@ -34,6 +39,8 @@ class Tables {
     std::uint64_t memory_bytes = 256u << 20;
     // An object with more stored rows than this is never loaded as a whole.
     std::size_t whole_object_rows = 4096;
+    // A kill of an object with more cells in memory than this does not look at each of them.
+    std::size_t wholesale_cells = 1000;
   };
   Tables(const Store& store, const OriginTable& origins, const Limits& limits)
       : store_(store), origins_(origins), limits_(limits) {}
@@ -42,17 +49,22 @@ class Tables {
   // The whole cell, empty if there is none. The reference is good until the next call.
   [[nodiscard]] StoreResult<const CellValue*> read(const CellKey& key);
   // Every stored cell of an object from this name to the last of a kind, in the order of names.
+  // With `turns` others run between two cells whenever a turn is over; they must leave this object
+  // alone (KeyLocks).
   enum class Walk : std::uint8_t { on, next_kind, stop };
   using Visit = std::function<Walk(const CellName&, const CellValue&)>;
   [[nodiscard]] StoreResult<void> for_each(const ObjectKey& object, const CellName& first,
-                                           CellKind last, const Visit& visit);
+                                           CellKind last, const Visit& visit,
+                                           Turns* turns = nullptr);
   // How many elements and fields the object has: counted by the checkpoint job at W, and kept up by
   // every change since (R4.1). Reads what it does not know yet, each dirty cell once.
   [[nodiscard]] StoreResult<Counts> counts(const ObjectKey& object);
   // The members of a sorted set by score. Made when it is first asked for, which reads them all,
   // then kept up by every change; good until the next one or the next `evict`. A caller that
-  // changes it puts everything back.
-  [[nodiscard]] StoreResult<ScoreIndex*> scores(const ObjectKey& object);
+  // changes it puts everything back. It is made in `turns`, if there are any, and stays until
+  // `release_scores` then.
+  [[nodiscard]] StoreResult<ScoreIndex*> scores(const ObjectKey& object, Turns* turns = nullptr);
+  void release_scores(const ObjectKey& object);
   [[nodiscard]] bool has_scores(const ObjectKey& object) const { return scored_.contains(object); }
 
   // How many keys a database has, expired ones that nobody has killed yet included: counted by the
@@ -73,6 +85,23 @@ class Tables {
     deadlines_.set(object, unix_ms);
   }
 
+  // -- conflicts (tables_conflicts.cc) --
+  // The layers that hold some of an object, newest first, and whether nothing else is stored.
+  struct Glance {
+    std::array<const Layer::Object*, 4> layers{};
+    bool complete = false;
+  };
+  [[nodiscard]] Glance glance(const ObjectKey& object) const;
+  // The whole cell as far as memory tells; null if it would have to be read.
+  [[nodiscard]] const CellValue* in_memory(const CellKey& key);
+  // A write has met in this object what is not in memory: whether that is a conflict the checkpoint
+  // job finds out (R4.2). The object is dirty.
+  void leave_undecided(const ObjectKey& object);
+  [[nodiscard]] bool any_undecided() const { return undecided_ > 0 || frozen_undecided_ > 0; }
+  // Its dirty cells, the frozen ones included: the job that is to decide may fail. Null if there is
+  // nothing to decide.
+  [[nodiscard]] std::array<const Layer::Object*, 2> undecided(const ObjectKey& object) const;
+
   // -- changing --
   void assign(const CellKey& key, Sibling sibling, const VersionVector& context);
   void kill(const CellKey& key, const VersionVector& context);
@@ -92,20 +121,25 @@ class Tables {
   // The job has ended. The frozen layer is on disk and turns into clean cells, or it stays dirty if
   // that failed; either way its cells move as they are, so memory does not hold them twice.
   void checkpoint_done(bool ingested);
+  // Turns about so many cells more of it into clean ones; whether some are left. What is not done
+  // by the next freeze is done then.
+  bool thaw(std::size_t cells);
+  [[nodiscard]] bool thawing() const { return !thawing_.empty(); }
 
   // Drops clean objects until all layers together are within bounds.
   void evict();
+  // What was dropped and takes long to free.
+  [[nodiscard]] Garbage& garbage() { return garbage_; }
   // Dirty cells may not grow further until a checkpoint has gone through: only clean ones can
-  // leave.
-  [[nodiscard]] bool full() const {
+  // leave. `others`: what else waits for it, in bytes.
+  [[nodiscard]] bool full(std::size_t others) const {
     const std::uint64_t frozen = frozen_ ? frozen_->cells.bytes() : 0;
-    return live_.bytes() + frozen > limits_.memory_bytes / 4 * 3;
+    return live_.bytes() + frozen + others > limits_.memory_bytes / 4 * 3;
   }
 
   [[nodiscard]] std::size_t bytes() const;
   [[nodiscard]] std::size_t dirty_bytes() const { return live_.bytes(); }
-  [[nodiscard]] const std::vector<Marker>& markers() const { return markers_; }
-  void restore_markers(std::vector<Marker> markers) { markers_ = std::move(markers); }
+  [[nodiscard]] const Markers& markers() const { return markers_; }
 
  private:
   friend class ObjectWalk;
@@ -119,8 +153,6 @@ class Tables {
   };
 
   StoreResult<Resident*> load(const ObjectKey& object);
-  // The whole cell as far as memory tells; null if it would have to be read.
-  [[nodiscard]] const CellValue* in_memory(const CellKey& key) const;
   // `stored`: the bytes of its row, if the caller has them at hand.
   StoreResult<const CellValue*> read_single(const CellKey& key,
                                             const std::string* stored = nullptr);
@@ -138,19 +170,34 @@ class Tables {
   template <typename Change>
   void change(const CellKey& key, const Change& change);
   void kill_in_memory(const ObjectKey& object, const VersionVector& context);
+  void kill_wholesale(const ObjectKey& object, const VersionVector& context);
+  [[nodiscard]] std::size_t cells_in_memory(const ObjectKey& object) const;
+  // No register of the object below this layer is left, see Layer::Object::alone.
+  [[nodiscard]] static bool alone(const Layer::Object* object);
+  [[nodiscard]] bool alone_live(const CellKey& key) const;
+  [[nodiscard]] bool alone_frozen(const CellKey& key) const;
+  // The clean cell, if there is one.
+  [[nodiscard]] const CellDelta* clean(const CellKey& key);
+  std::size_t thaw_object(Layer::Objects::iterator entry, std::size_t cells);
   void to_clean(const ObjectKey& object, Layer::Cells::node_type frozen);
   void back_to_live(const ObjectKey& object, Layer::Cells::node_type frozen);
   [[nodiscard]] bool known_complete(const ObjectKey& object) const;
+  // `seen`: the cell at which the walk was cut before, which is not visited again, or is cut now.
+  enum class Walked : std::uint8_t { whole, a_part };
+  StoreResult<Walked> merge_layers(const ObjectKey& object, const CellName& first, CellKind last,
+                                   const Visit& visit, Turns* turns, std::optional<CellName>& seen);
+  // At once, without loading anything.
   StoreResult<void> merge_layers(const ObjectKey& object, const CellName& first, CellKind last,
                                  const Visit& visit);
 
   // -- counting --
   [[nodiscard]] bool marked(const ObjectKey& object) const;
-  [[nodiscard]] Presence presence_below(const CellKey& key) const;  // as far as memory tells
+  [[nodiscard]] Presence presence_below(const CellKey& key);  // as far as memory tells
   // Around every change of the live layer: takes the item's part out of the sums, puts it in.
   // `live`: the cell, if it is dirty yet.
   void uncount(const CellKey& key, const LayerCell* live);
   void recount(const CellKey& key, const LayerCell& live);
+  static void recount(Layer::Object& object, const CellName& name, const LayerCell& live);
   // What lies below the live cells of an object has changed: registers there are gone, or nothing
   // is known.
   enum class Below : std::uint8_t { killed, unknown };
@@ -170,20 +217,22 @@ class Tables {
     std::vector<std::string> noted;
     std::size_t follow_at = 0;  // that many
     std::uint64_t used = 0;     // the greater, the later
+    bool kept = false;          // until it is released
   };
   void note_member(const CellKey& key);
   void follow(const ObjectKey& object, Scored& scored);
   StoreResult<void> catch_up(const ObjectKey& object, Scored& scored);
   void set_score(Scored& scored, const std::string& name, const CellValue& base,
                  const CellValue& increments);
-  StoreResult<ScoreIndex> make_scores(const ObjectKey& object);
+  StoreResult<ScoreIndex> make_scores(const ObjectKey& object, Turns* turns);
   void drop_scores(const ObjectKey& object);
   // Drops those not used for longest until all of them together have no more bytes than this.
   void shrink_scores(std::size_t goal);
 
   // -- counting keys (tables_key_count.cc) --
   void hide(const CellKey& key, const LayerCell* live);  // around every change of the live layer
-  void show(const CellKey& key, const LayerCell& live, bool changed);
+  void show(Layer::Objects::value_type& entry, const CellName& name, const LayerCell& live,
+            bool changed);
   [[nodiscard]] Presence existed_below(const ObjectKey& object) const;  // as far as memory tells
   void keys_were_killed(const Marker& marker, bool everything);
   void freeze_key_counts();
@@ -210,13 +259,16 @@ class Tables {
   Limits limits_;
   Layer live_ = Layer(true);
   std::shared_ptr<FrozenTables> frozen_;
+  Layer thawing_;  // ingested, and on their way to the clean cells; none while a layer is frozen
   Layer clean_;
-  std::unordered_map<ObjectKey, Resident, ObjectKeyHash> residents_;
+  LinearHashMap<ObjectKey, Resident, ObjectKeyHash> residents_;
   std::uint64_t freezes_ = 0;
+  std::size_t undecided_ = 0;  // objects of the live layer
+  std::size_t frozen_undecided_ = 0;
   std::unordered_map<ObjectKey, Scored, ObjectKeyHash> scored_;
   std::size_t scored_bytes_ = 0;
   std::uint64_t scored_uses_ = 0;
-  std::vector<Marker> markers_;
+  Markers markers_;
   std::map<std::uint8_t, std::int64_t> keys_below_;  // of everything below the live layer, if known
   Deadlines deadlines_;                              // of the live layer
   Deadlines frozen_deadlines_;                       // of the frozen layer: soon rows
@@ -224,6 +276,7 @@ class Tables {
   std::string indexed_row_;                          // … up to this one were given out
   std::optional<std::int64_t> next_row_;  // the deadline of the row after it, if it was looked at
   CellValue scratch_;
+  Garbage garbage_;
 };
 
 }  // namespace starling::replica

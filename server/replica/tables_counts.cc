@@ -4,15 +4,10 @@
 #include <utility>
 
 #include "server/replica/checkpoint.h"
+#include "server/replica/row_keys.h"
 #include "server/replica/tables.h"
 
 namespace starling::replica {
-namespace {
-
-constexpr std::uint16_t group = 0;
-
-}  // namespace
-
 StoreResult<Counts> Tables::counts(const ObjectKey& object) {
   const auto resident = load(object);
   if (!resident) {
@@ -32,16 +27,20 @@ StoreResult<Counts> Tables::counts(const ObjectKey& object) {
 }
 
 bool Tables::marked(const ObjectKey& object) const {
-  const auto covers = [&](const Marker& marker) { return marker.covers(object); };
-  return std::ranges::any_of(markers_, covers) ||
-         (frozen_ != nullptr && std::ranges::any_of(frozen_->markers, covers));
+  return markers_.cover(object) || (frozen_ != nullptr && frozen_->markers.cover(object));
 }
 
-Presence Tables::presence_below(const CellKey& key) const {
+Presence Tables::presence_below(const CellKey& key) {
+  if (alone_live(key)) {
+    return Presence::absent;
+  }
   if (const CellDelta* frozen = frozen_ ? frozen_->cells.find(key) : nullptr) {
     return presence_of(*frozen);  // later markers took what they cover to the live layer
   }
-  if (const CellDelta* clean = clean_.find(key)) {
+  if (alone_frozen(key)) {
+    return Presence::absent;
+  }
+  if (const CellDelta* clean = this->clean(key)) {
     return presence_of(*clean);
   }
   return known_complete(key.object) ? Presence::absent : Presence::unknown;
@@ -69,11 +68,16 @@ void Tables::uncount(const CellKey& key, const LayerCell* live) {
 }
 
 void Tables::recount(const CellKey& key, const LayerCell& cell) {
-  if (!is_counted(key.cell.kind())) {
+  if (is_counted(key.cell.kind())) {
+    recount(*live_.object(key.object), key.cell, cell);
+  }
+}
+
+void Tables::recount(Layer::Object& object, const CellName& name, const LayerCell& cell) {
+  if (!is_counted(name.kind())) {
     return;
   }
-  Layer::Object& object = *live_.object(key.object);
-  if (const auto change = item_of(object.cells, key.cell, cell).change()) {
+  if (const auto change = item_of(object.cells, name, cell).change()) {
     object.change += *change;
   } else {
     ++object.open;
@@ -122,9 +126,9 @@ void Tables::below_was_killed(const ObjectKey& object, bool everything) {
   }
 }
 
-// Brings `below` from the state to the frozen layer, or gives it up.
+// Brings `below` from the state to the layer that was frozen last, or gives it up.
 void Tables::fold_frozen(const ObjectKey& object, Resident& resident) {
-  const Layer::Object* frozen = frozen_ ? frozen_->cells.object(object) : nullptr;
+  const Layer::Object* frozen = frozen_ ? frozen_->cells.object(object) : thawing_.object(object);
   if (resident.below && frozen != nullptr && resident.through != freezes_) {
     if (frozen->open == 0) {
       *resident.below += frozen->change;
@@ -172,6 +176,9 @@ StoreResult<void> Tables::know_live(const ObjectKey& object) {
 
 // Not by way of the clean layer: what came up from there is no longer in it.
 StoreResult<Presence> Tables::stored_below(const CellKey& key) {
+  if (alone_live(key)) {
+    return Presence::absent;
+  }
   const CellDelta* frozen = frozen_ ? frozen_->cells.find(key) : nullptr;
   CellDelta joined = frozen != nullptr ? *frozen : CellDelta(key.cell.kind());
   auto stored = base(key, nullptr);
@@ -218,7 +225,7 @@ StoreResult<std::optional<Counts>> Tables::stored_counts(const ObjectKey& object
   if (*version != derived_version) {
     return std::nullopt;
   }
-  const auto row = cut->get(counts_key(encode_object_prefix(group, object)));
+  const auto row = cut->get(counts_key(encode_object_prefix(only_group, object)));
   if (!row) {
     return std::unexpected(row.error());
   }
@@ -229,7 +236,7 @@ StoreResult<std::optional<Counts>> Tables::stored_counts(const ObjectKey& object
   if (counts && frozen != nullptr && !in_row) {
     const auto change =
         change_of(frozen->cells, [&](const CellName& name) -> StoreResult<CellValue> {
-          const auto bytes = cut->get(encode_cell_key(group, {object, name}));
+          const auto bytes = cut->get(encode_cell_key(only_group, {object, name}));
           if (!bytes) {
             return std::unexpected(bytes.error());
           }

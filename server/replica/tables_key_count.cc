@@ -11,16 +11,11 @@
 #include <utility>
 
 #include "server/replica/checkpoint.h"
+#include "server/replica/row_keys.h"
 #include "server/replica/shown.h"
 #include "server/replica/tables.h"
 
 namespace starling::replica {
-namespace {
-
-constexpr std::uint16_t group = 0;
-
-}  // namespace
-
 // ---------------------------------------------------------------- around changes
 
 void Tables::hide(const CellKey& key, const LayerCell* live) {
@@ -29,15 +24,15 @@ void Tables::hide(const CellKey& key, const LayerCell* live) {
   }
 }
 
-void Tables::show(const CellKey& key, const LayerCell& live, bool changed) {
-  Layer::Objects::value_type& entry = *live_.entry(key.object);
+void Tables::show(Layer::Objects::value_type& entry, const CellName& name, const LayerCell& live,
+                  bool changed) {
   Layer::Object& object = entry.second;
-  object.shown += shows(key.cell, live) ? 1 : 0;
+  object.shown += shows(name, live) ? 1 : 0;
   if (object.shown > 0) {
     if (object.exists != Presence::present || object.existence_is_open()) {
       live_.note_existence(entry, object.existed, Presence::present);
     }
-  } else if (changed && is_value(key.cell.kind())) {
+  } else if (changed && is_value(name.kind())) {
     live_.note_existence(entry, object.existed, Presence::unknown);
   }
 }
@@ -53,8 +48,9 @@ Presence Tables::existed_below(const ObjectKey& object) const {
   // The first cell of a clean object nearly always shows something.
   constexpr int patience = 16;
   int seen = 0;
-  if (const Layer::Object* clean = clean_.object(object)) {
-    for (const auto& [name, cell] : clean->cells) {
+  const Layer::Object* ingested = thawing_.object(object);
+  if (const Layer::Object* newest = ingested != nullptr ? ingested : clean_.object(object)) {
+    for (const auto& [name, cell] : newest->cells) {
       if (shows(name, cell)) {
         return Presence::present;
       }
@@ -62,6 +58,9 @@ Presence Tables::existed_below(const ObjectKey& object) const {
         return Presence::unknown;
       }
     }
+  }
+  if (ingested != nullptr) {
+    return Presence::unknown;
   }
   const auto resident = residents_.find(object);
   if (resident == residents_.end()) {
@@ -189,13 +188,9 @@ StoreResult<void> Tables::know_keys_below(std::uint8_t db) {
   }
   // It may be ingested although nobody has told us yet: then the row has it all.
   const bool in_row = frozen_ != nullptr && cut->position() == frozen_->position;
-  const auto wide = [&](const Marker& marker) {
-    return marker.level != ScopeLevel::key && marker.covers({db, {}});
-  };
   const bool emptied = frozen_ != nullptr && !in_row && frozen_->cells.keys()[db].emptied;
-  const bool killed =
-      std::ranges::any_of(markers_, wide) ||
-      (frozen_ != nullptr && !in_row && !emptied && std::ranges::any_of(frozen_->markers, wide));
+  const bool killed = markers_.any_wide_over(db) || (frozen_ != nullptr && !in_row && !emptied &&
+                                                     frozen_->markers.any_wide_over(db));
   StoreResult<std::int64_t> count = emptied ? 0 : decode_key_count(*row);
   if (killed || (!emptied && *version != derived_version)) {
     count = walk_keys_below(db);
@@ -214,7 +209,7 @@ StoreResult<void> Tables::know_keys_below(std::uint8_t db) {
 StoreResult<std::int64_t> Tables::frozen_key_change(const Cut& cut, std::uint8_t db, bool emptied) {
   const Layer::KeyChange& keys = frozen_->cells.keys()[db];
   std::int64_t change = keys.sum;
-  const auto rows = cut.scan(encode_place(group, 0), meta_prefix);
+  const auto rows = cut.scan(encode_place(only_group, 0), meta_prefix);
   for (const auto* entry : in_place_order(keys.open)) {
     const auto& [object, dirty] = *entry;
     if (!dirty.existence_is_open()) {
@@ -230,7 +225,7 @@ StoreResult<std::int64_t> Tables::frozen_key_change(const Cut& cut, std::uint8_t
       exists = *looked;
     }
     if (dirty.existed == Presence::unknown && !emptied) {
-      const auto again = cut.scan(encode_object_prefix(group, object), meta_prefix);
+      const auto again = cut.scan(encode_object_prefix(only_group, object), meta_prefix);
       const auto looked = stored_shows(object, nullptr, *again, Apply::no_marker);
       if (!looked) {
         return std::unexpected(looked.error());
@@ -249,7 +244,7 @@ StoreResult<void> Tables::know_live_keys(std::uint8_t db) {
   }
   const bool nothing_below = keys_below_.at(db) == 0;
   const auto cut = store_.cut();
-  const auto rows = cut->scan(encode_place(group, 0), meta_prefix);
+  const auto rows = cut->scan(encode_place(only_group, 0), meta_prefix);
   for (auto* entry : in_place_order(keys.open)) {
     Layer::Object& dirty = entry->second;
     Presence existed = dirty.existed;
@@ -283,7 +278,7 @@ StoreResult<void> Tables::know_live_keys(std::uint8_t db) {
 StoreResult<std::int64_t> Tables::walk_keys_below(std::uint8_t db) {
   std::int64_t count = 0;
   const auto cut = store_.cut();
-  const auto rows = cut->scan(encode_place(group, 0), meta_prefix);
+  const auto rows = cut->scan(encode_place(only_group, 0), meta_prefix);
   std::vector<Layer::Objects::value_type*> dirty;
   if (frozen_ != nullptr) {
     for (auto& entry : frozen_->cells.objects()) {
@@ -300,7 +295,7 @@ StoreResult<std::int64_t> Tables::walk_keys_below(std::uint8_t db) {
     }
     count += *shown ? 1 : 0;
   }
-  const auto all = cut->scan(encode_place(group, 0), meta_prefix);
+  const auto all = cut->scan(encode_place(only_group, 0), meta_prefix);
   while (all->valid()) {
     const auto key = decode_cell_key(all->key());
     if (!key) {
@@ -314,7 +309,7 @@ StoreResult<std::int64_t> Tables::walk_keys_below(std::uint8_t db) {
       }
       count += *shown ? 1 : 0;
     }
-    all->seek(prefix_end(encode_object_prefix(group, object)));
+    all->seek(prefix_end(encode_object_prefix(only_group, object)));
   }
   if (const auto status = all->status(); !status) {
     return std::unexpected(status.error());
@@ -329,7 +324,7 @@ std::vector<Layer::Objects::value_type*> Tables::in_place_order(
   std::vector<std::pair<std::string, Layer::Objects::value_type*>> keyed;
   keyed.reserve(entries.size());
   for (auto* entry : entries) {
-    keyed.emplace_back(encode_object_prefix(group, entry->first), entry);
+    keyed.emplace_back(encode_object_prefix(only_group, entry->first), entry);
   }
   std::ranges::sort(keyed);
   std::vector<Layer::Objects::value_type*> sorted;
@@ -344,25 +339,19 @@ void Tables::apply(const ObjectKey& object, CellDelta& cell, Apply apply) const 
   if (apply == Apply::no_marker) {
     return;
   }
+  const auto kill = [&](const VersionVector& killed) { cell.kill(killed); };
   if (frozen_ != nullptr) {
-    for (const Marker& marker : frozen_->markers) {
-      if (marker.covers(object)) {
-        cell.kill(marker.killed);
-      }
-    }
+    frozen_->markers.for_each_over(object, kill);
   }
-  for (const Marker& marker : markers_) {
-    if (apply == Apply::wide_markers_too && marker.level != ScopeLevel::key &&
-        marker.covers(object)) {
-      cell.kill(marker.killed);
-    }
+  if (apply == Apply::wide_markers_too) {
+    markers_.for_each_wide_over(object, kill);
   }
 }
 
 // The rows of the object from where the iterator is, except those that `over` has a cell for.
 StoreResult<bool> Tables::stored_shows(const ObjectKey& object, const Layer::Object* over,
                                        RowIterator& rows, Apply apply) const {
-  const std::string prefix = encode_object_prefix(group, object);
+  const std::string prefix = encode_object_prefix(only_group, object);
   for (rows.seek(prefix); rows.valid() && rows.key().starts_with(prefix); rows.next()) {
     const auto key = decode_cell_key(rows.key());
     if (!key) {
@@ -397,7 +386,7 @@ StoreResult<bool> Tables::frozen_shows(const ObjectKey& object, const Layer::Obj
     CellDelta cell = dirty;
     if (!cell.is_whole()) {
       const CellKey key{object, name};
-      const auto stored = cut.get(encode_cell_key(group, key));
+      const auto stored = cut.get(encode_cell_key(only_group, key));
       if (!stored) {
         return std::unexpected(stored.error());
       }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "crdt/mutants.h"
 #include "crdt/sorted_set.h"
 #include "server/replica/tables.h"
 
@@ -13,10 +14,10 @@ constexpr std::size_t most_noted = 256;
 
 }  // namespace
 
-StoreResult<ScoreIndex*> Tables::scores(const ObjectKey& object) {
+StoreResult<ScoreIndex*> Tables::scores(const ObjectKey& object, Turns* turns) {
   auto found = scored_.find(object);
   if (found == scored_.end()) {
-    auto made = make_scores(object);
+    auto made = make_scores(object, turns);
     if (!made) {
       return std::unexpected(made.error());
     }
@@ -27,28 +28,39 @@ StoreResult<ScoreIndex*> Tables::scores(const ObjectKey& object) {
     return std::unexpected(caught.error());
   }
   found->second.used = ++scored_uses_;
+  found->second.kept = found->second.kept || turns != nullptr;
   return &found->second.index;
 }
 
-StoreResult<ScoreIndex> Tables::make_scores(const ObjectKey& object) {
+void Tables::release_scores(const ObjectKey& object) {
+  if (const auto found = scored_.find(object); found != scored_.end()) {
+    found->second.kept = false;
+  }
+}
+
+StoreResult<ScoreIndex> Tables::make_scores(const ObjectKey& object, Turns* turns) {
   ScoreIndexBuilder builder;
-  auto walked =
-      for_each(object, CellName::first_at(CellKind::scored_totals), CellKind::scored_totals,
-               [&](const CellName& name, const CellValue& value) {
-                 builder.increments(name, value);
-                 return Walk::on;
-               });
+  auto walked = for_each(
+      object, CellName::first_at(CellKind::scored_totals), CellKind::scored_totals,
+      [&](const CellName& name, const CellValue& value) {
+        builder.increments(name, value);
+        return Walk::on;
+      },
+      turns);
   if (walked) {
-    walked = for_each(object, CellName::first_at(CellKind::scored_member), CellKind::scored_member,
-                      [&](const CellName& name, const CellValue& value) {
-                        builder.member(name, value);
-                        return Walk::on;
-                      });
+    walked = for_each(
+        object, CellName::first_at(CellKind::scored_member), CellKind::scored_member,
+        [&](const CellName& name, const CellValue& value) {
+          builder.member(name, value);
+          return Walk::on;
+        },
+        turns);
   }
   if (!walked) {
     return std::unexpected(walked.error());
   }
-  return builder.finish();
+  auto made = builder.finish(turns);
+  return made ? StoreResult<ScoreIndex>(std::move(*made)) : std::unexpected(stopped());
 }
 
 // A changed cell may be partial, and its other half cold: what the score is now is found out later,
@@ -80,7 +92,9 @@ void Tables::set_score(Scored& scored, const std::string& name, const CellValue&
                        const CellValue& increments) {
   const ScoreView view(std::get<DottedCell>(base), std::get<OriginTotals>(increments));
   const std::size_t before = scored.index.bytes();
-  scored.index.put(name, view.score());
+  if (view.exists() || !mutant("score_kept")) {
+    scored.index.put(name, view.score());
+  }
   scored_bytes_ = scored_bytes_ + scored.index.bytes() - before;
 }
 
@@ -119,14 +133,19 @@ void Tables::drop_scores(const ObjectKey& object) {
   const auto found = scored_.find(object);
   if (found != scored_.end()) {
     scored_bytes_ -= found->second.index.bytes();
+    garbage_.add(std::move(found->second.index), found->second.index.size());
     scored_.erase(found);
   }
 }
 
 void Tables::shrink_scores(std::size_t goal) {
   while (scored_bytes_ > goal && !scored_.empty()) {
-    const auto oldest =
-        std::ranges::min_element(scored_, {}, [](const auto& entry) { return entry.second.used; });
+    const auto oldest = std::ranges::min_element(scored_, {}, [](const auto& entry) {
+      return std::pair(entry.second.kept, entry.second.used);
+    });
+    if (oldest->second.kept) {
+      return;
+    }
     drop_scores(ObjectKey(oldest->first));
   }
 }

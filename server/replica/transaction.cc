@@ -13,6 +13,29 @@ void kill_value(CellValue& value, const VersionVector& context) {
   }
 }
 
+// What an operation weighs in its entry, at most. The origins it names are written once per stream:
+// they are within what `max_entry_payload` leaves free.
+std::size_t weight(const CellKey& key, const Change& change) {
+  constexpr std::size_t varint = 10;
+  const auto weight_of = [](const Total& total) -> std::size_t {
+    return total.has_real() ? 36 : 20;  // units of 128 bits as a varint; two doubles
+  };
+  std::size_t bytes = key.object.key.size() + key.cell.subkey().size() + 16;
+  if (const auto* assign = std::get_if<Assign>(&change)) {
+    bytes += assign->bytes.size();
+  } else if (const auto* remove = std::get_if<Remove>(&change); remove && remove->context) {
+    bytes += 2 * varint * remove->context->components().size() +
+             2 * varint * remove->context->seals().size();
+  } else if (const auto* increment = std::get_if<Increment>(&change)) {
+    bytes += varint + weight_of(increment->total) + weight_of(increment->delta);
+  } else if (const auto* reset = std::get_if<Reset>(&change)) {
+    for (const ObservedTotal& seen : reset->observed) {
+      bytes += 3 * varint + weight_of(seen.total);
+    }
+  }
+  return bytes;
+}
+
 }  // namespace
 
 const CellValue& Transaction::read(const CellKey& key) {
@@ -71,7 +94,15 @@ void Transaction::for_each(const ObjectKey& object, const CellName& first, CellK
   const auto overlay = overlay_.find(object);
   const VersionVector* killed = this->killed(object);
   if (overlay == overlay_.end() && killed == nullptr) {
-    if (auto walked = tables_.for_each(object, first, last, visit); !walked) {
+    const auto count_and_visit = [&](const CellName& name, const CellValue& value) {
+      return spend(1) ? visit(name, value) : Tables::Walk::stop;
+    };
+    Turns* const in_turns = turns();
+    ++walks_;
+    const auto walked = steps_left_ ? tables_.for_each(object, first, last, count_and_visit)
+                                    : tables_.for_each(object, first, last, visit, in_turns);
+    --walks_;
+    if (!walked) {
       error_ = walked.error();
     }
     return;
@@ -107,6 +138,7 @@ void Transaction::for_each(const ObjectKey& object, const CellName& first, CellK
       }
     }
   };
+  ++walks_;
   const auto below =
       tables_.for_each(object, first, last, [&](const CellName& name, const CellValue& value) {
         show_mine_before(&name);
@@ -123,22 +155,77 @@ void Transaction::for_each(const ObjectKey& object, const CellName& first, CellK
         kill_value(left, *killed);
         return show(name, left);
       });
-  if (!below) {
+  if (below) {
+    show_mine_before(nullptr);
+  } else {
     error_ = below.error();
+  }
+  --walks_;
+}
+
+// ---------------------------------------------------------------- turns
+
+bool Transaction::spend(std::size_t steps) {
+  if (!steps_left_) {
+    return true;
+  }
+  if (*steps_left_ < steps) {
+    too_long_ = true;
+    error_ = stopped();
+    return false;
+  }
+  *steps_left_ -= steps;
+  return true;
+}
+
+bool Transaction::step(std::size_t steps) {
+  if (error_ || !spend(steps)) {
+    return false;
+  }
+  if (Turns* turns = this->turns(); turns != nullptr && turns->over() && !turns->next()) {
+    error_ = stopped();
+  }
+  return !error_;
+}
+
+void Transaction::aside(const std::function<void()>& work) {
+  if (error_) {
     return;
   }
-  show_mine_before(nullptr);
+  if (Turns* turns = this->turns(); turns == nullptr) {
+    work();
+  } else if (!turns->aside(work)) {
+    error_ = stopped();
+  }
 }
+
+void Transaction::part() {
+  constexpr std::size_t most_bytes = 256u << 10;
+  if (spend(1) && long_run_ != nullptr && walks_ == 0 &&
+      (ops_.size() >= long_run_->part_ops() || bytes_ >= most_bytes)) {
+    long_run_->write_part(*this);
+  }
+}
+
+void Transaction::start_anew(std::uint64_t first, Hlc hlc, const VersionVector& applied,
+                             std::int64_t now_ms) {
+  first_ = first;
+  hlc_ = hlc;
+  now_ms_ = now_ms;
+  context_ = applied;
+  bytes_ = 0;
+  overlay_.clear();
+  killed_.clear();
+  databases_killed_.clear();
+  all_killed_.reset();
+}
+
+// ---------------------------------------------------------------- writing
 
 Dot Transaction::next_dot() { return {origin_, first_ + ops_.size()}; }
 
 void Transaction::emit(const CellKey& key, Change change) {
-  bytes_ += key.object.key.size() + key.cell.subkey().size() + 16;
-  if (const auto* assign = std::get_if<Assign>(&change)) {
-    bytes_ += assign->bytes.size();
-  } else if (const auto* reset = std::get_if<Reset>(&change)) {
-    bytes_ += reset->observed.size() * 24;
-  }
+  bytes_ += weight(key, change);
   context_.advance(next_dot());
   ops_.push_back({key, std::move(change)});
 }
@@ -185,19 +272,23 @@ ScoreIndex Transaction::own_scores(const ObjectKey& object) {
              builder.member(name, value);
              return Tables::Walk::on;
            });
-  return builder.finish();
+  return std::move(*builder.finish());
 }
 
 // The tables' index is lent: what this entry has changed is written into it, and taken back.
 void Transaction::by_score(const ObjectKey& object,
                            const std::function<void(const ScoreIndex&)>& use) {
   constexpr std::int64_t few = 64;  // an index would cost more than it saves
-  if (error_ || killed_.contains(object) ||
-      (!tables_.has_scores(object) && counts(object).members < few)) {
+  const std::int64_t members = error_ ? 0 : counts(object).members;
+  if (error_ || killed_.contains(object) || (!tables_.has_scores(object) && members < few)) {
     use(own_scores(object));
     return;
   }
-  const auto lent = tables_.scores(object);
+  if (!tables_.has_scores(object) && !spend(static_cast<std::size_t>(members))) {
+    use(ScoreIndex());
+    return;
+  }
+  const auto lent = tables_.scores(object, turns());
   if (!lent) {
     error_ = lent.error();
     use(ScoreIndex());
@@ -218,6 +309,7 @@ void Transaction::by_score(const ObjectKey& object,
     }
   }
   use(index);
+  tables_.release_scores(object);
   for (auto change = stored.rbegin(); change != stored.rend(); ++change) {
     index.put(change->first, change->second);
   }
@@ -249,6 +341,7 @@ void Transaction::put(const CellKey& key, CellValue value, Seen seen) {
 }
 
 void Transaction::assign(const CellKey& key, std::string bytes, Seen seen) {
+  part();
   DottedCell value;
   value.assign({next_dot(), has_payload(key.cell.kind()) ? hlc_ : 0, bytes});
   put(key, std::move(value), seen);
@@ -256,11 +349,13 @@ void Transaction::assign(const CellKey& key, std::string bytes, Seen seen) {
 }
 
 void Transaction::remove(const CellKey& key, Seen seen) {
+  part();
   put(key, empty_cell(key.cell.kind()), seen);
   emit(key, Remove{});
 }
 
 void Transaction::increment(const CellKey& key, const Total& delta) {
+  part();
   OriginTotals sum = totals(key);
   const TotalPart part = sum.increment(origin_, next_dot().n, delta);
   sum.join(part);
@@ -269,6 +364,7 @@ void Transaction::increment(const CellKey& key, const Total& delta) {
 }
 
 void Transaction::reset(const CellKey& key) {
+  part();
   OriginTotals left = totals(key);
   auto observed = left.observed();
   if (observed.empty()) {

@@ -12,8 +12,20 @@
 
 #include "crdt/entry.h"
 #include "server/replica/tables.h"
+#include "server/replica/turns.h"
 
 namespace starling::replica {
+
+class Transaction;
+
+// A command that takes so long that it must share the strand. What it writes beyond a bound becomes
+// several entries, so that neither this node nor its peers apply too much at once (as R3.6 splits a
+// wide kill): nobody on this node sees a part of it (KeyLocks), other nodes may.
+class LongRun : public Turns {
+ public:
+  // What the transaction holds becomes an entry; then others have their turn.
+  virtual void write_part(Transaction& transaction) = 0;
+};
 
 // What a caller has seen of the element or field that a cell belongs to.
 struct Seen {
@@ -40,6 +52,26 @@ class Transaction {
         context_(applied) {}
 
   [[nodiscard]] const std::optional<StoreError>& error() const { return error_; }
+
+  // -- how long it may take --
+  // To stop it when it has looked at more than so many cells: `too_long` then, and it has to run
+  // again, in turns. What has effects beside the transaction must not be done before that.
+  void limit_steps(std::size_t steps) { steps_left_ = steps; }
+  [[nodiscard]] bool too_long() const { return too_long_; }
+  void take_turns(LongRun& run) { long_run_ = &run; }
+  // Between two turns others have written: it goes on as a new entry behind theirs. It has nothing
+  // to be written.
+  void start_anew(std::uint64_t first, Hlc hlc, const VersionVector& applied, std::int64_t now_ms);
+  // For loops that do not walk over cells: counts as looking at so many; others may have their turn
+  // here. False: it ends here.
+  bool step(std::size_t steps = 1);
+  // What needs nothing of the transaction, like sorting a million names: others run beside it.
+  void aside(const std::function<void()>& work);
+  // Frees something large without delay for anybody.
+  template <typename T>
+  void discard(T&& garbage, std::size_t nodes) {
+    tables_.garbage().add(std::forward<T>(garbage), nodes);
+  }
   [[nodiscard]] std::int64_t now_ms() const { return now_ms_; }
   [[nodiscard]] Hlc hlc() const { return hlc_; }
 
@@ -91,6 +123,12 @@ class Transaction {
   [[nodiscard]] std::vector<Op> take_ops() { return std::move(ops_); }
 
  private:
+  // False: it has had all its steps.
+  bool spend(std::size_t steps);
+  // Before an op: so many make an entry.
+  void part();
+  // Null where nobody else may run: on top of what is not written yet, and within a walk.
+  [[nodiscard]] Turns* turns() { return ops_.empty() && walks_ == 0 ? long_run_ : nullptr; }
   // What this op had seen: V before the entry, and the ops before it in the entry (R1.3).
   Dot next_dot();
   [[nodiscard]] const VersionVector* killed(const ObjectKey& object) const;
@@ -107,6 +145,10 @@ class Transaction {
   Hlc hlc_;
   std::int64_t now_ms_;
   std::optional<StoreError> error_;
+  std::optional<std::size_t> steps_left_;
+  bool too_long_ = false;
+  LongRun* long_run_ = nullptr;
+  unsigned walks_ = 0;  // under way, one within another
   VersionVector context_;
   std::vector<Op> ops_;
   std::size_t bytes_ = 0;

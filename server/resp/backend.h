@@ -15,9 +15,11 @@ namespace starling::resp {
 struct NodeFacts {
   std::string version;
   std::string name;
+  std::string system;  // "Linux 6.1.0 x86_64"
   std::uint16_t port = 0;
   std::uint64_t uptime_seconds = 0;
   std::uint64_t memory_bytes = 0;  // resident
+  std::uint64_t memory_peak_bytes = 0;
   std::uint64_t memory_limit = 0;  // --memory
   std::uint64_t user_cpu_us = 0;
   std::uint64_t system_cpu_us = 0;
@@ -27,6 +29,7 @@ struct NodeFacts {
   std::uint64_t bytes_received = 0;
   std::uint64_t bytes_sent = 0;
   std::uint64_t connections_rejected = 0;
+  std::uint64_t commands_per_second = 0;
   std::vector<std::pair<std::string, std::string>> options;  // as CONFIG GET answers
 };
 

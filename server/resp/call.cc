@@ -11,6 +11,15 @@
 
 namespace starling::resp {
 
+replica::Object Call::object(std::string_view key) const {
+  replica::Object object(*tx, ObjectKey{db, std::string(key)});
+  if (facts.has(flag::readonly)) {
+    Statistics& statistics = server.statistics();
+    ++(object.exists() ? statistics.keyspace_hits : statistics.keyspace_misses);
+  }
+  return object;
+}
+
 std::optional<replica::Object> Call::object(std::string_view key, ObjectType wanted) {
   replica::Object object = this->object(key);
   if (!object.is(wanted)) {
@@ -78,6 +87,12 @@ bool is_word(std::string_view argument, std::string_view upper_case_word) {
     }
   }
   return true;
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](unsigned char c) { return std::tolower(c); });
+  return out;
 }
 
 std::optional<double> parse_score(std::string_view text) {

@@ -36,9 +36,7 @@ struct Call {
   // As in error texts: "set", "client|list".
   [[nodiscard]] std::string name() const { return std::string(facts.name); }
 
-  [[nodiscard]] replica::Object object(std::string_view key) const {
-    return {*tx, ObjectKey{db, std::string(key)}};
-  }
+  [[nodiscard]] replica::Object object(std::string_view key) const;
   // The object for a command that works on one type; nullopt, and the error is answered, if the key
   // holds another.
   [[nodiscard]] std::optional<replica::Object> object(std::string_view key, ObjectType wanted);
@@ -73,6 +71,7 @@ struct Binding {
 [[nodiscard]] std::string upper_case(std::string_view text);
 // Equal without regard to case, as option words are.
 [[nodiscard]] bool is_word(std::string_view argument, std::string_view upper_case_word);
+[[nodiscard]] std::string lower(std::string_view text);  // of ASCII
 
 // A double as Redis reads scores: decimal, hexadecimal, exponents, "inf"; no NaN, no spaces.
 [[nodiscard]] std::optional<double> parse_score(std::string_view text);

@@ -16,6 +16,12 @@ namespace starling::resp {
 [[nodiscard]] std::optional<std::vector<std::size_t>> keys_of(
     const CommandFacts& facts, std::span<const std::string_view> args);
 
+// The same; none if the words do not say.
+[[nodiscard]] inline std::vector<std::size_t> places_of_keys(
+    const CommandFacts& facts, std::span<const std::string_view> args) {
+  return keys_of(facts, args).value_or(std::vector<std::size_t>{});
+}
+
 // Where a command says how many keys it has; 0: nowhere.
 [[nodiscard]] std::size_t key_count_place(const CommandFacts& facts);
 

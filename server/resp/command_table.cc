@@ -710,21 +710,23 @@ constexpr CommandFacts commands[] = {
      "key"},
     {"crdt.conflicts", -1, readonly, 0, 0, 0, Group::starling, "0.1.0",
      "The latest writes that met without knowing of each other", ReplyShape::mixed, {},
-     "[COUNT count]"},
+     "[COUNT count] [KEY key]"},
     {"session", -1, loading | stale | fast, 0, 0, 0, Group::starling, "0.1.0",
      "The token of what this connection has seen, or waits until the node has seen that of another", ReplyShape::mixed, {},
      "[token]"},
 };
 // clang-format on
 
-constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+constexpr char lowered(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 constexpr bool same_name(std::string_view lower_case, std::string_view any_case) {
   if (lower_case.size() != any_case.size()) {
     return false;
   }
   for (std::size_t i = 0; i < lower_case.size(); ++i) {
-    if (lower_case[i] != lower(any_case[i])) {
+    if (lower_case[i] != lowered(any_case[i])) {
       return false;
     }
   }
@@ -740,7 +742,7 @@ static_assert(std::size(commands) < free_slot);
 constexpr std::size_t home_slot(std::string_view name) {
   std::uint32_t hash = 2166136261U;
   for (const char c : name) {
-    hash = (hash ^ static_cast<std::uint8_t>(lower(c))) * 16777619U;
+    hash = (hash ^ static_cast<std::uint8_t>(lowered(c))) * 16777619U;
   }
   return (hash ^ (hash >> 16U)) % slot_count;
 }

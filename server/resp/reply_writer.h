@@ -1,9 +1,11 @@
 // Redis's reply protocol: values in, bytes out. Knows no command.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,6 +28,13 @@ class ReplyWriter {
 
   void simple(std::string_view text);  // +text; no line ends within
   void ok() { simple("OK"); }
+  // From now on it may write so many bytes; what goes beyond that is left out.
+  void limit(std::size_t bytes) {
+    end_ = out_.size() + bytes;
+    overflowed_ = false;
+  }
+  [[nodiscard]] bool overflowed() const { return overflowed_; }
+
   // Whoever wants to know of errors; there may be nobody.
   void report_errors_to(std::function<void(std::string_view text)> hear) {
     hear_error_ = std::move(hear);
@@ -49,8 +58,18 @@ class ReplyWriter {
 
  private:
   void header(char type, std::size_t count);
+  void aggregate(char type, std::size_t count, std::size_t parts);
+  void make_room(std::size_t part_bytes);
+  // Only what others determine in size is asked.
+  [[nodiscard]] bool fits(std::size_t bytes) {
+    overflowed_ = overflowed_ || bytes > end_ - std::min(end_, out_.size());
+    return !overflowed_;
+  }
 
   std::string& out_;
+  std::size_t end_ = std::numeric_limits<std::size_t>::max();
+  bool overflowed_ = false;
+  std::size_t announced_ = 0;  // parts of a large aggregate of which none is written yet
   std::function<void(std::string_view)> hear_error_;
   Protocol protocol_ = Protocol::resp2;
 };

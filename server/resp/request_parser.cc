@@ -7,7 +7,7 @@
 namespace starling::resp {
 namespace {
 
-constexpr std::size_t line_end = 2;  // CR LF
+constexpr std::size_t crlf_size = 2;
 
 // As Redis's string2ll: no sign but a minus, no leading zeros, no spaces.
 std::optional<std::int64_t> strict_integer(std::string_view text) {
@@ -237,7 +237,7 @@ std::optional<RequestParser::Status> RequestParser::read_length(std::string_view
   if (!size || *size < 0 || static_cast<std::uint64_t>(*size) > limits_.bulk) {
     return broken("invalid bulk length");
   }
-  left_ = static_cast<std::size_t>(*size) + line_end;
+  left_ = static_cast<std::size_t>(*size) + crlf_size;
   total_ += static_cast<std::size_t>(*size);
   if (static_cast<std::size_t>(*size) > limits_.argument) {
     oversized_ = "an argument of " + std::to_string(*size) + " bytes is over the limit of " +
@@ -260,7 +260,7 @@ bool RequestParser::read_data(std::string_view request) {
   if (request.size() - at_ < left_) {
     return false;
   }
-  words_.push_back({at_, left_ - line_end});
+  words_.push_back({at_, left_ - crlf_size});
   at_ += left_;
   return true;
 }
@@ -277,11 +277,11 @@ std::optional<RequestParser::Status> RequestParser::read_line(std::string_view r
     return Status::incomplete;
   }
   searched_ = end;
-  if (end + line_end > request.size()) {
+  if (end + crlf_size > request.size()) {
     return Status::incomplete;  // the LF is still on its way
   }
   line = request.substr(at_, end - at_);
-  at_ = end + line_end;
+  at_ = end + crlf_size;
   return std::nullopt;
 }
 

@@ -20,6 +20,7 @@ void reply_scored(const Call& call, const ScoredMembers& members, bool with_scor
     if (with_scores) {
       call.reply.number(scored.score);
     }
+    call.tx->step(0);
   }
 }
 

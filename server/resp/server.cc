@@ -37,9 +37,10 @@ void Server::spoke(Session& session) { outspoken_.push_back(&session); }
 
 void Server::waits(Session& session) { waiting_.push_back(&session); }
 
-// Each is asked once; one that must wait on enters itself again.
+// Each is asked once, in the order they came; one that must wait on enters itself again, behind all
+// others. Who is not asked because the tick is full comes first in the next.
 void Server::go_on() {
-  for (std::size_t left = waiting_.size(), i = 0; i < left; ++i) {
+  for (std::size_t left = waiting_.size(), i = 0; i < left && !backend_.tick_is_full(); ++i) {
     if (Session* session = std::exchange(waiting_[i], nullptr)) {
       session->go_on();
     }

@@ -6,9 +6,11 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "server/resp/backend.h"
+#include "server/resp/long_command.h"
 #include "server/resp/pubsub.h"
 #include "server/resp/registry.h"
 #include "server/resp/request_parser.h"
@@ -30,6 +32,13 @@ struct Options {
   std::size_t max_queued_bytes = 64u << 20;  // of one MULTI
   std::size_t max_queued_commands = 1u << 20;
   std::size_t databases = 16;
+  std::size_t max_reply_bytes = 48u << 20;
+  std::size_t max_long_commands = 4;  // at a time; others wait
+  // A command that looks at more cells takes long, and runs in turns; if nothing starts it, at
+  // once.
+  std::size_t long_cells = 4096;
+  LongCommand::Pace pace = {};
+  LongCommand::Start start_long = {};
 };
 
 // CLIENT PAUSE: what is asked meanwhile is answered later, in order.
@@ -44,7 +53,7 @@ struct Pause {
 // Runs on: core strand.
 class Server {
  public:
-  Server(Backend& backend, Options options) : backend_(backend), options_(options) {}
+  Server(Backend& backend, Options options) : backend_(backend), options_(std::move(options)) {}
 
   [[nodiscard]] Backend& backend() { return backend_; }
   [[nodiscard]] const Options& options() const { return options_; }
@@ -65,6 +74,9 @@ class Server {
   void go_on();
   void waits(Session& session);
 
+  // How many are under way.
+  [[nodiscard]] std::size_t& long_commands() { return long_commands_; }
+
   [[nodiscard]] Pause& pause() { return pause_; }
   [[nodiscard]] PubSub& pubsub() { return pubsub_; }
   [[nodiscard]] Statistics& statistics() { return statistics_; }
@@ -84,6 +96,7 @@ class Server {
   std::vector<Session*> outspoken_;
   std::vector<Session*> waiting_;
   std::uint64_t last_id_ = 0;
+  std::size_t long_commands_ = 0;
 };
 
 }  // namespace starling::resp

@@ -3,8 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/resp/command_keys.h"
+#include "server/resp/session_turns.h"
+
 namespace starling::resp {
 namespace {
+
+constexpr std::string_view tls_greeting = "\x16\x03";  // a handshake record of any version
 
 // What a client said, for an error text: cut, at a NUL too, as everywhere in Redis's error texts.
 std::string quoted(std::string_view said, std::size_t longest = 128) {
@@ -39,6 +44,18 @@ std::size_t bytes_of(std::span<const std::string_view> args) {
   return bytes;
 }
 
+// The argument that is a key and too long for one; the nodes could not tell each other of it.
+std::optional<std::size_t> overlong_key(const CommandFacts& facts,
+                                        std::span<const std::string_view> args) {
+  const auto is_long = [](std::string_view arg) { return arg.size() > max_key_size; };
+  if (std::ranges::none_of(args, is_long)) {
+    return std::nullopt;
+  }
+  const auto keys = places_of_keys(facts, args);
+  const auto found = std::ranges::find_if(keys, [&](std::size_t i) { return is_long(args[i]); });
+  return found == keys.end() ? std::nullopt : std::optional(*found);
+}
+
 std::vector<std::string_view> views(const std::vector<std::string>& words) {
   return {words.begin(), words.end()};
 }
@@ -53,20 +70,26 @@ Session::Session(Server& server, std::string remote, std::string local)
       parser_(server.parser_limits()),
       reply_(out_) {
   since_us = last_active_us = server_.backend().now().monotonic_us;
-  reply_.report_errors_to([this](std::string_view text) {
-    ++errors_;
-    server_.statistics().errors.note(text);
-  });
+  hear_errors_of(reply_);
   server_.enter(*this);
 }
 
 Session::~Session() {
+  long_.reset();
   unwatch();
   server_.leave(*this);
 }
 
+void Session::hear_errors_of(ReplyWriter& reply) {
+  reply.report_errors_to([this](std::string_view text) {
+    ++errors_;
+    server_.statistics().errors.note(text);
+  });
+}
+
 std::size_t Session::held() const {
-  return in_.capacity() + out_.capacity() + (multi ? multi->bytes : 0) + subscribed_bytes;
+  return in_.capacity() + out_.capacity() + (long_ ? long_->out.capacity() : 0) +
+         (multi ? multi->bytes : 0) + subscribed_bytes;
 }
 
 void Session::push(std::string_view bytes) {
@@ -94,6 +117,9 @@ void Session::received(std::string_view bytes) {
 void Session::go_on() {
   waits_ = false;
   serve();
+  if (!waits_) {
+    speak();  // if only to be read from again
+  }
 }
 
 void Session::serve() {
@@ -101,19 +127,28 @@ void Session::serve() {
     waits_ = true;
     server_.waits(*this);
   };
+  if (long_ && !take_turn()) {
+    wait();
+    return;
+  }
   if (!unanswered_.empty() && !closing_) {
     const auto args = std::exchange(unanswered_, {});
     request(views(args));
   }
   std::size_t done = 0;
   bool more = true;
-  while (more && unanswered_.empty() && !closing_) {
+  while (more && unanswered_.empty() && !long_ && !closing_) {
     if (server_.backend().tick_is_full()) {
       in_.erase(0, done);
       wait();  // the tick that is full is under way
       return;
     }
-    switch (parser_.next(std::string_view(in_).substr(done))) {
+    const std::string_view rest = std::string_view(in_).substr(done);
+    if (parser_.at_boundary() && rest.starts_with(tls_greeting)) {
+      end(Offence::tls);  // or both sides would wait for each other
+      break;
+    }
+    switch (parser_.next(rest)) {
       case RequestParser::Status::incomplete:
         more = false;
         break;
@@ -122,15 +157,18 @@ void Session::serve() {
         request({args.data(), args.size()});
         break;
       }
-      case RequestParser::Status::too_large:
-        error(parser_.error());
+      case RequestParser::Status::too_large: {
+        const std::size_t offset = out_.size();
+        error("ERR " + parser_.error());
         if (multi) {
           multi->aborted = true;
         }
+        answered(offset);
         break;
+      }
       case RequestParser::Status::broken:
-        error(parser_.error());
-        closing_ = true;
+        error("ERR " + parser_.error());
+        end(Offence::not_the_protocol);
         break;
     }
     done += parser_.consumed();
@@ -139,7 +177,7 @@ void Session::serve() {
   if (closing_) {
     in_.clear();
   }
-  if (!unanswered_.empty() && !closing_) {
+  if ((!unanswered_.empty() || long_) && !closing_) {
     wait();
   }
 }
@@ -154,13 +192,26 @@ void Session::request(Args args) {
   }
   again_ = false;
   running_ = true;
+  reply_.limit(server_.options().max_reply_bytes);
   execute(args);
+  if (long_) {
+    return;  // it is still running
+  }
   running_ = false;
   if (again_) {
     out_.resize(offset);
     out_.append(std::exchange(pushed_, {}));
     unanswered_.assign(args.begin(), args.end());
     return;
+  }
+  answered(offset);
+}
+
+// The request is done; its reply lies behind `offset`.
+void Session::answered(std::size_t offset) {
+  if (reply_.overflowed()) {
+    out_.resize(offset);
+    error("ERR " + too_much());
   }
   asked_since_us_ = 0;
   ++server_.commands_processed;
@@ -176,6 +227,8 @@ void Session::request(Args args) {
   } else if (replies == Replies::skip_next) {
     replies = Replies::skip;
   }
+  // Replies fill a tick as requests do: a pipeline that asks for much waits until that has left.
+  server_.backend().want_tick(out_.size() - offset);
   speak();
 }
 
@@ -183,6 +236,12 @@ void Session::request(Args args) {
 
 void Session::error(std::string_view text) {
   reply_.error(text);
+  speak();
+}
+
+void Session::end(Offence offence) {
+  offence_ = offence;
+  closing_ = true;
   speak();
 }
 
@@ -215,12 +274,18 @@ const Command* Session::resolve(Args args) {
     }
     return nullptr;
   }
+  if (const auto key = overlong_key(*command->facts, args)) {
+    ++server_.statistics().commands[command->facts].rejected;
+    error("ERR the key has " + std::to_string(args[*key].size()) + " bytes; the limit is " +
+          std::to_string(max_key_size));
+    return nullptr;
+  }
   return command;
 }
 
 void Session::execute(Args args) {
   if (is_word(args[0], "POST") || is_word(args[0], "HOST:")) {
-    closing_ = true;  // a browser, or somebody who makes one talk to us: nothing it says is meant
+    end(Offence::http);  // a browser, or somebody who makes one talk to us: it means nothing of it
     return;
   }
   const Command* command = resolve(args);
@@ -296,11 +361,11 @@ void Session::run_and_count(Call& call, Handler handler) {
   const std::uint64_t begun_us = server_.backend().now().monotonic_us;
   const std::uint64_t errors_before = errors_;
   handler(call);
-  if (again_) {
+  if (again_ || (call.tx != nullptr && call.tx->too_long())) {
     return;  // it has not run yet
   }
   const replica::Now now = server_.backend().now();
-  const std::uint64_t took_us = now.monotonic_us - begun_us;
+  const std::uint64_t took_us = long_ ? long_->run->busy_us() : now.monotonic_us - begun_us;
   CommandCounts& counts = server_.statistics().commands[&call.facts];
   ++counts.calls;
   counts.us += took_us;
@@ -312,36 +377,66 @@ void Session::run_and_count(Call& call, Handler handler) {
 
 // ---------------------------------------------------------------- commands to data
 
-// False: memory is short, ask again. A refusal is the one answer to all of the work.
-bool Session::perform(const replica::Replica::Work& work, const replica::Replica::Demand& demand) {
-  const std::size_t offset = out_.size();
-  Backend& backend = server_.backend();
-  const auto outcome = backend.replica().run(work, demand, backend.now());
-  backend.want_tick(demand.payload);
-  if (outcome.refusal) {
-    out_.resize(offset);
-    refuse(*outcome.refusal);
+replica::Replica::Demand Session::demand_of(const Command& command, Args args) {
+  return {.writes = command.facts->has(flag::write), .payload = bytes_of(args)};
+}
+
+std::string Session::too_much() const {
+  return "the reply would have more than " + std::to_string(server_.options().max_reply_bytes) +
+         " bytes; ask for less at a time";
+}
+
+// A reply that cannot be sent takes with it what the command has written.
+void Session::run_within(replica::Transaction& transaction, Call& call, Handler handler) {
+  call.tx = &transaction;
+  run_and_count(call, handler);
+  if (call.reply.overflowed() && !transaction.error()) {
+    // It was made in vain, but it was made: it fills the tick as if it were sent.
+    server_.backend().want_tick(server_.options().max_reply_bytes);
+    transaction.fail({StoreError::Code::stopped, too_much()});
   }
-  return outcome.ran != replica::Replica::Ran::wait;
 }
 
 bool Session::run_on_data(const Command& command, Args args) {
-  Call call{server_, *this, *command.facts, args, reply_, nullptr, db};
-  return perform(
-      [&](replica::Transaction& transaction) {
-        call.tx = &transaction;
-        run_and_count(call, command.run);
-      },
-      {.writes = command.facts->has(flag::write), .payload = bytes_of(args)});
+  if (!may_touch_keys(*command.facts, args)) {
+    return false;
+  }
+  const std::size_t offset = out_.size();
+  Backend& backend = server_.backend();
+  auto demand = demand_of(command, args);
+  const auto run = [&] {
+    Call call{server_, *this, *command.facts, args, reply_, nullptr, db};
+    return backend.replica().run(
+        [&](replica::Transaction& transaction) { run_within(transaction, call, command.run); },
+        demand, backend.now());
+  };
+  if (server_.options().start_long && !is_one_entry(*command.facts)) {
+    demand.most_cells = server_.options().long_cells;
+  }
+  auto outcome = run();
+  if (outcome.ran == replica::Replica::Ran::takes_long) {
+    out_.resize(offset);
+    if (!reads_its_target(*command.facts, args)) {
+      return start_long(command, args);
+    }
+    demand.most_cells.reset();
+    outcome = run();
+  }
+  return took(outcome, demand, offset);
 }
 
 bool Session::run_on_data(std::span<const Queued> commands) {
   replica::Replica::Demand demand;
   for (const Queued& queued : commands) {
+    if (!may_touch_keys(*queued.command->facts, views(queued.args))) {
+      return false;
+    }
     demand.writes = demand.writes || queued.command->facts->has(flag::write);
     demand.payload += bytes_of(views(queued.args));
   }
-  return perform(
+  const std::size_t offset = out_.size();
+  Backend& backend = server_.backend();
+  const auto outcome = backend.replica().run(
       [&](replica::Transaction& transaction) {
         for (const Watched& key : watched) {
           if (key.existed && !replica::Object(transaction, key.key).exists()) {
@@ -353,10 +448,23 @@ bool Session::run_on_data(std::span<const Queued> commands) {
         for (const Queued& queued : commands) {
           const auto args = views(queued.args);
           Call call{server_, *this, *queued.command->facts, args, reply_, &transaction, db};
-          run_and_count(call, queued.command->run);
+          run_within(transaction, call, queued.command->run);
         }
       },
-      demand);
+      demand, backend.now());
+  return took(outcome, demand, offset);
+}
+
+// False: memory is short, ask again. A refusal is the one answer to all of the work.
+bool Session::took(const replica::Replica::Outcome& outcome, const replica::Replica::Demand& demand,
+                   std::size_t offset) {
+  server_.backend().want_tick(demand.payload);
+  if (outcome.refusal) {
+    out_.resize(offset);
+    reply_.limit(server_.options().max_reply_bytes);
+    refuse(*outcome.refusal);
+  }
+  return outcome.ran != replica::Replica::Ran::wait;
 }
 
 // What the core will not do, in words Redis's clients know how to take.

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -38,6 +39,13 @@ class Session {
   // Nothing more will be said: close when the output is sent.
   [[nodiscard]] bool closing() const { return closing_; }
   [[nodiscard]] bool waits() const { return waits_; }
+  // It runs a command that takes long; whoever destroys it now leaves a half of that undone.
+  [[nodiscard]] bool works() const { return long_ != nullptr; }
+  // Nobody listens any more: what is only read ends.
+  void abandon();
+  // Why it is closing, if what came was never meant for this door.
+  enum class Offence : std::uint8_t { none, not_the_protocol, http, tls };
+  [[nodiscard]] Offence offence() const { return offence_; }
   // Bytes it holds in memory.
   [[nodiscard]] std::size_t held() const;
   [[nodiscard]] std::size_t input_bytes() const { return in_.size(); }
@@ -101,17 +109,27 @@ class Session {
 
   void serve();
   void request(Args args);
+  void answered(std::size_t offset);
   void execute(Args args);
   const Command* resolve(Args args);
   [[nodiscard]] bool may_write(const Command& command) const;
   void queue(const Command& command, Args args);
   void run(const Command& command, Args args);
+  [[nodiscard]] static replica::Replica::Demand demand_of(const Command& command, Args args);
   [[nodiscard]] bool run_on_data(const Command& command, Args args);
-  [[nodiscard]] bool perform(const replica::Replica::Work& work,
-                             const replica::Replica::Demand& demand);
+  void run_within(replica::Transaction& transaction, Call& call, Handler handler);
+  [[nodiscard]] bool took(const replica::Replica::Outcome& outcome,
+                          const replica::Replica::Demand& demand, std::size_t offset);
+  // False: a long command holds one of them.
+  [[nodiscard]] bool may_touch_keys(const CommandFacts& facts, Args args) const;
+  [[nodiscard]] bool start_long(const Command& command, Args args);
+  bool take_turn();
   void refuse(const wire::Error& error);
+  [[nodiscard]] std::string too_much() const;
+  void hear_errors_of(ReplyWriter& reply);
   void run_and_count(Call& call, Handler handler);
   void error(std::string_view text);
+  void end(Offence offence);
 
   Server& server_;
   std::uint64_t id_;
@@ -123,6 +141,7 @@ class Session {
   ReplyWriter reply_;
   bool spoke_ = false;
   bool closing_ = false;
+  Offence offence_ = Offence::none;
   bool waits_ = false;
   bool again_ = false;
   bool running_ = false;
@@ -130,6 +149,8 @@ class Session {
   std::string pushed_;                   // while it runs
   std::vector<std::string> unanswered_;  // the request that is asked again
   std::uint64_t asked_since_us_ = 0;
+  struct Long;
+  std::unique_ptr<Long> long_;  // what runs in turns
 };
 
 }  // namespace starling::resp

@@ -21,16 +21,16 @@ bool is_unknown(const std::vector<std::pair<std::string, std::string>>& all,
   return std::ranges::none_of(all, [&](const auto& one) { return one.first == name; });
 }
 
-struct Range {
+struct Bounds {
   std::int64_t least, most;
 };
 
-std::optional<Range> changeable(std::string_view name) {
+std::optional<Bounds> changeable(std::string_view name) {
   if (name == "slowlog-log-slower-than") {
-    return Range{-1, std::numeric_limits<std::int64_t>::max()};
+    return Bounds{-1, std::numeric_limits<std::int64_t>::max()};
   }
   if (name == "slowlog-max-len") {
-    return Range{0, SlowLog::most_entries};
+    return Bounds{0, SlowLog::most_entries};
   }
   return std::nullopt;
 }

@@ -43,6 +43,9 @@ struct ByName {
 struct Statistics {
   std::uint64_t commands_processed = 0;
   std::uint64_t connections_received = 0;
+  // Keys that commands which only read have looked for.
+  std::uint64_t keyspace_hits = 0;
+  std::uint64_t keyspace_misses = 0;
   ErrorCounts errors;
   std::map<const CommandFacts*, CommandCounts, ByName> commands;
 };

@@ -7,14 +7,13 @@
 
 #include "crdt/varint.h"
 #include "storage/rocksdb/errors.h"
+#include "storage/rocksdb/slice.h"
 
 namespace starling {
 namespace {
 
 constexpr std::size_t bytes_between_space_checks = 1 << 20;
 constexpr std::uint64_t mid_file_row = 64;  // where a crash test may stop us
-
-rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 
 }  // namespace
 

@@ -12,6 +12,7 @@
 
 #include "crdt/varint.h"
 #include "storage/rocksdb/errors.h"
+#include "storage/rocksdb/slice.h"
 
 namespace starling {
 namespace {
@@ -21,9 +22,6 @@ constexpr char record_tag = 'l';
 constexpr std::size_t record_key_size = 1 + sizeof(std::uint64_t);
 // The store's own fact; other names may not begin with a zero byte.
 constexpr std::string_view floor_fact{"\0floor", 6};
-
-rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
-std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
 
 std::string record_key(std::uint64_t position) {
   std::string key(1, record_tag);

@@ -10,15 +10,13 @@
 #include "storage/rocksdb/checkpoint_file.h"
 #include "storage/rocksdb/errors.h"
 #include "storage/rocksdb/object_prefix.h"
+#include "storage/rocksdb/slice.h"
 
 namespace starling {
 namespace {
 
 constexpr std::uint64_t max_level0_files = 12;
 constexpr double bloom_bits_per_key = 10;
-
-rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
-std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
 
 // Rows of a snapshot; the store's own are not shown, so both stores look alike.
 class StateRows final : public RowIterator {

@@ -63,6 +63,18 @@ TEST_CASE("options stand before and after the command, its arguments are never t
   }
 }
 
+TEST_CASE("conflicts: of one key or of all, and how many") {
+  const auto all = parse({"conflicts"});
+  REQUIRE(all.has_value());
+  CHECK(all->call.args.empty());
+  const auto some = parse({"conflicts", "greeting", "--limit", "5", "--db", "3"});
+  REQUIRE(some.has_value());
+  CHECK(some->call.args == Words{"greeting"});
+  CHECK(some->call.option("--limit") == "5");
+  CHECK(some->globals.db == 3);
+  CHECK_FALSE(parse({"conflicts", "a", "b"}).has_value());
+}
+
 TEST_CASE("values keep brackets, dashes, commas, names of commands and control bytes") {
   CHECK(built({"set", "k", "[1,2]"})[0].args == Words{"[1,2]"});
   CHECK(built({"set", "get", "status"})[0].key == "get");
@@ -195,24 +207,39 @@ TEST_CASE("a line of an export becomes the commands that bring it back") {
   const auto siblings = parse_ndjson(R"({"key":"k","type":"mvreg","value":["a","b"]})", 0);
   CHECK(siblings->drops_siblings);
   CHECK(siblings->commands[0].args == Words{"b"});
-  CHECK(parse_ndjson(R"({"key":"k","type":"string","value":"v","ttl_ms":5})", 0)->has_ttl);
-  CHECK_FALSE(parse_ndjson(R"({"key":"k","type":"string","value":"v","ttl_ms":null})", 0)->has_ttl);
+  CHECK(
+      commands(R"({"key":"k","type":"zset","value":[["m","0.1"],[{"b64":"/w=="},2],["n","-inf"]]})")
+          [0] == Command{CommandCode::zset_add, 0, "k", {"m", "0.1", "\xff", "2", "n", "-inf"}, 0});
+  CHECK(parse_ndjson(R"({"key":"k","type":"string","value":"v","ttl_ms":5})", 0)->ttl_ms == 5);
+  CHECK_FALSE(parse_ndjson(R"({"key":"k","type":"string","value":"v","ttl_ms":null})", 0)->ttl_ms);
 }
 
 TEST_CASE("lines that are wrong are refused with a reason") {
-  for (const std::string line :
-       {"", "nonsense", "[]", "{}", R"({"key":"k","type":"string"})",
-        R"({"key":1,"type":"string","value":"v"})", R"({"key":"k","type":"tree","value":1})",
-        R"({"key":"k","type":"string","value":1.5})", R"({"key":"k","type":"string","value":null})",
-        R"({"key":"k","type":"counter","value":9223372036854775808})",
-        R"({"key":"k","type":"set","value":{"a":1}})",
-        R"({"key":"k","type":"hash","value":[["f"]]})", R"({"key":"k","type":"flag","value":1})",
-        R"({"key":{"b64":"*"},"type":"flag","value":true})",
-        R"({"db":256,"key":"k","type":"flag","value":true})",
-        R"({"db":-1,"key":"k","type":"flag","value":true})",
-        R"({"key":"k","type":"flag","value":true,"ttl":1})",
-        "{\"key\":\"\xff\",\"type\":\"flag\",\"value\":true}",
-        R"({"key":"k","type":"string","value":"v"} trailing)"}) {
+  for (const std::string line : {"",
+                                 "nonsense",
+                                 "[]",
+                                 "{}",
+                                 R"({"key":"k","type":"string"})",
+                                 R"({"key":1,"type":"string","value":"v"})",
+                                 R"({"key":"k","type":"tree","value":1})",
+                                 R"({"key":"k","type":"string","value":1.5})",
+                                 R"({"key":"k","type":"string","value":null})",
+                                 R"({"key":"k","type":"counter","value":9223372036854775808})",
+                                 R"({"key":"k","type":"set","value":{"a":1}})",
+                                 R"({"key":"k","type":"hash","value":[["f"]]})",
+                                 R"({"key":"k","type":"flag","value":1})",
+                                 R"({"key":{"b64":"*"},"type":"flag","value":true})",
+                                 R"({"db":256,"key":"k","type":"flag","value":true})",
+                                 R"({"db":-1,"key":"k","type":"flag","value":true})",
+                                 R"({"key":"k","type":"flag","value":true,"ttl":1})",
+                                 R"({"key":"k","type":"flag","value":true,"ttl_ms":0})",
+                                 R"({"key":"k","type":"flag","value":true,"ttl_ms":-1})",
+                                 R"({"key":"k","type":"flag","value":true,"ttl_ms":"1"})",
+                                 R"({"key":"k","type":"zset","value":{"m":1}})",
+                                 R"({"key":"k","type":"zset","value":["m"]})",
+                                 R"({"key":"k","type":"zset","value":[["m",null]]})",
+                                 "{\"key\":\"\xff\",\"type\":\"flag\",\"value\":true}",
+                                 R"({"key":"k","type":"string","value":"v"} trailing)"}) {
     CAPTURE(line);
     const auto parsed = parse_ndjson(line, 0);
     CHECK_FALSE(parsed.has_value());

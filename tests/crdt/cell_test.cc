@@ -8,9 +8,6 @@
 namespace starling::test {
 namespace {
 
-const Origin a = origin_of(1);
-const Origin b = origin_of(2);
-
 struct ComparableDelta {
   CellDelta delta;
   friend bool operator==(const ComparableDelta& x, const ComparableDelta& y) {
@@ -39,17 +36,17 @@ ComparableDelta joined(const ComparableDelta& newer, const ComparableDelta& olde
 
 // Changes of one cell in an order the gate allows: every context covers less than what was applied
 // before, and all of the writer's own.
-struct Change {
+struct CellChange {
   Sibling sibling;
   bool kills_only = false;
   VersionVector context;
 };
-std::vector<Change> random_gated_changes() {
-  std::vector<Change> changes;
+std::vector<CellChange> random_gated_changes() {
+  std::vector<CellChange> changes;
   VersionVector applied;
   for (std::uint64_t i = number(0, 10); i > 0; --i) {
     const Origin origin = random_origin();
-    Change change;
+    CellChange change;
     change.context = applied;
     change.context.meet(random_vector(false));
     change.context.advance({origin, applied.at(origin)});
@@ -60,7 +57,7 @@ std::vector<Change> random_gated_changes() {
   }
   return changes;
 }
-void apply(CellDelta& delta, const Change& change) {
+void apply(CellDelta& delta, const CellChange& change) {
   change.kills_only ? delta.kill(change.context) : delta.assign(change.sibling, change.context);
 }
 
@@ -85,18 +82,26 @@ TEST_CASE("deltas of dotted cells are a lattice") {
   check_join_laws(
       "dotted deltas", [] { return ComparableDelta{random_delta(CellKind::string_register)}; },
       joined, 10'000);
+  for (const CellKind kind : {CellKind::scored_member, CellKind::deadline}) {
+    check_join_laws(
+        "deltas of scores and deadlines", [&] { return ComparableDelta{random_delta(kind)}; },
+        joined);
+  }
 }
 
 TEST_CASE("deltas of totals are a lattice") {
   check_join_laws(
       "total deltas", [] { return ComparableDelta{random_delta(CellKind::string_totals)}; }, joined,
       10'000);
+  check_join_laws(
+      "deltas of increments of scores",
+      [] { return ComparableDelta{random_delta(CellKind::scored_totals)}; }, joined);
 }
 
 TEST_CASE("a change is the join of one operand: applying it twice changes nothing") {
   check_property("a change applied twice", 5'000, [] {
     CellDelta once = random_delta(CellKind::string_register);
-    const Change change{sibling_of(random_dot()), false, {}};
+    const CellChange change{sibling_of(random_dot()), false, {}};
     apply(once, change);
     CellDelta twice = once;
     apply(twice, change);
@@ -109,7 +114,7 @@ TEST_CASE("a change is the join of one operand: applying it twice changes nothin
 
 TEST_CASE("pending changes joined onto the whole cell give what applying them one by one gives") {
   check_property("partial joins onto whole", 10'000, [] {
-    const std::vector<Change> changes = random_gated_changes();
+    const std::vector<CellChange> changes = random_gated_changes();
     const std::size_t stored = number(0, changes.size());
     const std::size_t cut = number(stored, changes.size());
     CellDelta whole = CellDelta::whole(empty_cell(CellKind::string_register));
@@ -139,7 +144,7 @@ TEST_CASE(
   check_property("kill contexts may be dropped once whole", 10'000, [] {
     CellDelta forgets = CellDelta::whole(empty_cell(CellKind::string_register));
     CellDelta remembers(CellKind::string_register);  // partial for ever: keeps every context
-    for (const Change& change : random_gated_changes()) {
+    for (const CellChange& change : random_gated_changes()) {
       apply(forgets, change);
       apply(remembers, change);
       RC_ASSERT(forgets.value() == remembers.value());

@@ -7,7 +7,6 @@
 namespace starling::test {
 namespace {
 
-const Origin a = origin_of(1);
 const CellKey element{{0, "s"}, {CellKind::set_element, "x"}};
 
 CellValue live(const Dot& dot) {

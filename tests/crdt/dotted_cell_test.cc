@@ -7,9 +7,6 @@
 namespace starling::test {
 namespace {
 
-const Origin a = origin_of(1);
-const Origin b = origin_of(2);
-
 VersionVector seen(const Origin& origin, std::uint64_t n) {
   VersionVector v;
   v.advance({origin, n});

@@ -21,7 +21,10 @@
 
 namespace starling::test {
 
-enum class Verb { write, clear, clear_all, increase, take_back, put };
+// `limit` is a deadline; a write takes those away that it had seen, unless it keeps them.
+enum class Verb { write, clear, clear_all, increase, take_back, put, limit };
+// How a score was written, and so which of several at the same time is read.
+enum class Preference { latest, greatest, smallest };
 
 struct Deed {
   static constexpr std::size_t limit = 128;
@@ -31,7 +34,10 @@ struct Deed {
   std::string key;
   std::string part;           // field or element
   std::string text;           // of a write
-  std::int64_t quarters = 0;  // of an increase: exact in any order
+  std::int64_t quarters = 0;  // of an increase, or a score: exact in any order
+  Preference preference = Preference::latest;
+  std::int64_t until_ms = 0;  // of a limit
+  bool keeps_limit = true;    // a write: the key's deadline stays
   Seen seen;                  // what its replica had seen, earlier commands of its entry included
   std::tuple<Hlc, Origin, std::uint64_t> when;
 };
@@ -77,28 +83,71 @@ class Specification {
   [[nodiscard]] std::optional<std::string> text(const std::string& key,
                                                 const std::string& part) const {
     const auto writes = live_writes(key, part);
-    std::int64_t quarters = 0;
-    bool increased = false;
-    each([&](const Deed& deed) {
-      if (deed.verb == Verb::increase && deed.key == key && deed.part == part &&
-          !taken_back(deed, {Verb::write, Verb::clear})) {
-        quarters += deed.quarters;
-        increased = true;
-      }
-    });
-    if (writes.empty() && !increased) {
+    const auto increments = live_increments(key, part);
+    if (writes.empty() && !increments) {
       return std::nullopt;
     }
     std::string base = writes.empty() ? "0" : writes.back()->text;
     char* end = nullptr;
     const double number = std::strtod(base.c_str(), &end);
-    if (!increased || *end != '\0') {
+    if (!increments || *end != '\0') {
       return base;
     }
-    return print(std::lround(number * 4) + quarters);
+    return print(std::lround(number * 4) + *increments);
+  }
+
+  // The latest score, or the greatest of the raises if that is one, or the smallest of the
+  // lowerings; plus every increment that nothing had taken away.
+  [[nodiscard]] std::optional<double> score(const std::string& key, const std::string& part) const {
+    const auto writes = live_writes(key, part);
+    const auto increments = live_increments(key, part);
+    if (writes.empty() && !increments) {
+      return std::nullopt;
+    }
+    std::int64_t quarters = writes.empty() ? 0 : writes.back()->quarters;
+    for (const Deed* write : writes) {
+      if (write->preference == writes.back()->preference) {
+        if (write->preference == Preference::greatest) {
+          quarters = std::max(quarters, write->quarters);
+        } else if (write->preference == Preference::smallest) {
+          quarters = std::min(quarters, write->quarters);
+        }
+      }
+    }
+    return static_cast<double>(quarters + increments.value_or(0)) / 4;
+  }
+
+  // The latest of the deadlines that no later one, no clear and no write that clears it had seen.
+  [[nodiscard]] std::optional<std::int64_t> limit(const std::string& key) const {
+    std::optional<std::int64_t> latest;
+    each([&](const Deed& limit) {
+      const auto index = static_cast<std::size_t>(&limit - deeds_.data());
+      const bool taken = any([&](const Deed& later) {
+        return later.key == key && later.seen[index] &&
+               (later.verb == Verb::limit || later.verb == Verb::clear_all ||
+                (later.verb == Verb::write && !later.keeps_limit));
+      });
+      if (limit.verb == Verb::limit && limit.key == key && !taken) {
+        latest = std::max(latest.value_or(limit.until_ms), limit.until_ms);
+      }
+    });
+    return latest;
   }
 
  private:
+  // In quarters.
+  [[nodiscard]] std::optional<std::int64_t> live_increments(const std::string& key,
+                                                            const std::string& part) const {
+    std::optional<std::int64_t> quarters;
+    each([&](const Deed& deed) {
+      if (deed.verb == Verb::increase && deed.key == key && deed.part == part &&
+          !taken_back(deed, {Verb::write, Verb::clear})) {
+        quarters = quarters.value_or(0) + deed.quarters;
+      }
+    });
+    return quarters;
+  }
+
   template <typename Body>
   void each(Body body) const {
     for (std::size_t i = 0; i < deeds_.size(); ++i) {

@@ -154,6 +154,81 @@ void random_register_command(History& history, Replica& replica, Dice& dice) {
   replica.assign(k, text);
 }
 
+void random_score_command(History& history, Replica& replica, Dice& dice) {
+  const std::string& k = key(dice);
+  const std::string& member = pick(parts, dice);
+  const auto quarters = static_cast<std::int64_t>(dice.below(17)) - 8;
+  const double score = static_cast<double>(quarters) / 4;
+  const auto add = [&](ScoreRule rule, Preference preference) {
+    if (replica.zadd(k, member, score, rule)) {
+      Deed& deed = history.did(replica, Verb::write, k, member);
+      deed.quarters = quarters;
+      deed.preference = preference;
+    }
+  };
+  switch (dice.below(9)) {
+    case 0:
+      return add(ScoreRule::plain, Preference::latest);
+    case 1:
+    case 2:
+      return add(ScoreRule::raised, Preference::greatest);
+    case 3:
+    case 4:
+      return add(ScoreRule::lowered, Preference::smallest);
+    case 5:
+      history.did(replica, Verb::clear, k, member);
+      return replica.zrem(k, member);
+    case 6:
+      history.did(replica, Verb::clear_all, k);
+      return replica.del(k);
+    default:
+      history.did(replica, Verb::increase, k, member).quarters = quarters;
+      return replica.zincrby(k, member, score);
+  }
+}
+
+void random_deadline_command(History& history, Replica& replica, Dice& dice) {
+  const std::string& k = key(dice);
+  const auto time_ms = static_cast<std::int64_t>(dice.below(20));
+  switch (dice.below(9)) {
+    case 0: {
+      const std::string& text = pick(texts, dice);
+      history.did(replica, Verb::write, k).text = text;  // KEEPTTL
+      return replica.set(k, text);
+    }
+    case 1:
+    case 2: {
+      const std::string& text = pick(texts, dice);
+      Deed& deed = history.did(replica, Verb::write, k);
+      deed.text = text;
+      deed.keeps_limit = false;
+      return replica.set_anew(k, text);
+    }
+    case 3:
+      history.did(replica, Verb::limit, k).until_ms = never_expires;
+      return replica.persist(k);
+    case 4:
+    case 5:
+      if (replica.expire(k, time_ms)) {
+        history.did(replica, Verb::clear_all, k);
+      }
+      return;
+    case 6:
+      if (replica.incr(k, 1)) {
+        history.did(replica, Verb::increase, k).quarters = 4;
+      }
+      return;
+    default:
+      history.did(replica, Verb::limit, k).until_ms = time_ms;
+      return replica.expire_at(k, time_ms);
+  }
+}
+
+std::string show(std::optional<double> score) { return score ? format_score(*score) : "nothing"; }
+std::string show(std::optional<std::int64_t> time) {
+  return time ? std::to_string(*time) : "nothing";
+}
+
 }  // namespace
 
 TEST_CASE("a string shows the latest unseen write plus every unseen increment") {
@@ -192,6 +267,27 @@ TEST_CASE("a flag is on while some enable was seen by no disable") {
                   [](const Replica& replica, const Specification& spec, const std::string& k) {
                     return differ(replica.is_on(k) ? "on" : "off",
                                   spec.contains(k, "") ? "on" : "off");
+                  });
+}
+
+TEST_CASE("a score is the preferred unseen base plus every unseen increment") {
+  check_histories("sorted set histories", random_score_command,
+                  [](const Replica& replica, const Specification& spec, const std::string& k) {
+                    std::string wrong;
+                    for (const std::string& member : parts) {
+                      wrong += differ(show(replica.score(k, member)), show(spec.score(k, member)));
+                    }
+                    return wrong;
+                  });
+}
+
+TEST_CASE("a key expires at the latest deadline that nothing had taken away") {
+  check_histories("deadline histories", random_deadline_command,
+                  [](const Replica& replica, const Specification& spec, const std::string& k) {
+                    const auto limit = spec.limit(k);
+                    return differ(show(replica.deadline(k)),
+                                  show(limit == never_expires ? std::nullopt : limit)) +
+                           differ(show(replica.get(k)), show(spec.text(k, "")));
                   });
 }
 

@@ -8,9 +8,6 @@
 namespace starling::test {
 namespace {
 
-const Origin a = origin_of(1);
-const Origin b = origin_of(2);
-
 std::int64_t value(const OriginTotals& totals) { return saturate(totals.value().units); }
 
 void add(OriginTotals& totals, const Origin& origin, std::uint64_t n, std::int64_t delta) {

@@ -94,9 +94,11 @@ inline Entry random_entry(const Origin& self, const OriginStream& stream) {
     entry.op_id = OpId{number(0, 1u << 30), number(0, 300)};
     entry.outcome = coin() ? "done" : "";
   }
-  const std::vector<CellKind> dotted{CellKind::header,      CellKind::string_register,
-                                     CellKind::set_element, CellKind::hash_field,
-                                     CellKind::flag,        CellKind::mv_register};
+  const std::vector<CellKind> dotted{
+      CellKind::header, CellKind::string_register, CellKind::set_element, CellKind::hash_field,
+      CellKind::flag,   CellKind::mv_register,     CellKind::deadline,    CellKind::scored_member};
+  const std::vector<CellKind> summed{CellKind::string_totals, CellKind::hash_totals,
+                                     CellKind::scored_totals};
   for (std::uint64_t i = number(1, 4); i > 0; --i) {
     const std::uint64_t n = entry.first + entry.ops.size();
     Op op;
@@ -115,7 +117,7 @@ inline Entry random_entry(const Origin& self, const OriginStream& stream) {
         op.change = Remove{random_vector(true)};
         break;
       case 3:
-        op.key.cell = {coin() ? CellKind::string_totals : CellKind::hash_totals, subkey};
+        op.key.cell = {summed[number(0, summed.size() - 1)], subkey};
         op.change = Increment{number(1, n), total_at(coin() ? 1 : 3, n), Total::of(-1)};
         break;
       case 4: {

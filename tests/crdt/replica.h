@@ -14,12 +14,14 @@
 
 #include "crdt/aw_set.h"
 #include "crdt/cell.h"
+#include "crdt/deadline.h"
 #include "crdt/digest.h"
 #include "crdt/entry.h"
 #include "crdt/ew_flag.h"
 #include "crdt/hash.h"
 #include "crdt/hybrid_clock.h"
 #include "crdt/mv_register.h"
+#include "crdt/sorted_set.h"
 #include "crdt/string.h"
 
 namespace starling::test {
@@ -27,6 +29,9 @@ namespace starling::test {
 inline Origin origin_of(std::uint64_t node, std::uint32_t epoch = 1, std::uint32_t nonce = 7) {
   return {node, epoch, nonce};
 }
+// The two of most examples.
+inline const Origin a = origin_of(1);
+inline const Origin b = origin_of(2);
 
 // One entry on its way to others.
 struct Message {
@@ -82,6 +87,56 @@ class Replica {
   }
   bool incr_float(const std::string& key, const std::string& delta) {
     return add(base(key), totals(key), Total::of_real(parse_decimal(delta).value()), false);
+  }
+  // As a node decides it: nothing if a raise or a lowering would change nothing it sees.
+  bool zadd(const std::string& key, const std::string& member, double score,
+            ScoreRule rule = ScoreRule::plain) {
+    const auto before = this->score(key, member);
+    if (before && ((rule == ScoreRule::raised && score <= *before) ||
+                   (rule == ScoreRule::lowered && score >= *before))) {
+      return false;
+    }
+    command([&] {
+      reset(member_totals(key, member));
+      emit(member_cell(key, member), Assign{encode_score({score, rule})});
+    });
+    return true;
+  }
+  // Requires a finite score.
+  void zincrby(const std::string& key, const std::string& member, double delta) {
+    command([&] {
+      const CellKey cell = member_totals(key, member);
+      const Total total = Total::of_real({delta, 0});
+      const TotalPart part =
+          summed(cell).increment(origin_, applied_.at(origin_) + 1 + ops_.size(), total);
+      emit(cell, Increment{part.life, part.total, total});
+    });
+  }
+  void zrem(const std::string& key, const std::string& member) {
+    command([&] {
+      reset(member_totals(key, member));
+      emit(member_cell(key, member), Remove{});
+    });
+  }
+  void expire_at(const std::string& key, std::int64_t unix_ms) {
+    command([&] { emit(deadline_cell(key), Assign{encode_deadline(unix_ms)}); });
+  }
+  void persist(const std::string& key) { expire_at(key, never_expires); }
+  // SET without KEEPTTL.
+  void set_anew(const std::string& key, const std::string& text) {
+    command([&] {
+      emit(deadline_cell(key), Remove{});
+      reset(totals(key));
+      emit(base(key), Assign{text});
+    });
+  }
+  // What the node that expires a key writes; nothing if its time is not over.
+  bool expire(const std::string& key, std::int64_t now_ms) {
+    if (const auto at = deadline(key); !at || *at > now_ms) {
+      return false;
+    }
+    del(key);
+    return true;
   }
   // DEL of a key of any type: a kill of the key's scope plus a reset of each counter in it (R3.6).
   void del(const std::string& key) {
@@ -153,6 +208,15 @@ class Replica {
     const auto b = dotted(base(key));
     const auto t = summed(totals(key));
     return StringView(b, t).hides_increments();
+  }
+  [[nodiscard]] std::optional<double> score(const std::string& key,
+                                            const std::string& member) const {
+    const auto b = dotted(member_cell(key, member));
+    const auto t = summed(member_totals(key, member));
+    return ScoreView(b, t).score();
+  }
+  [[nodiscard]] std::optional<std::int64_t> deadline(const std::string& key) const {
+    return deadline_of(dotted(deadline_cell(key)));
   }
   [[nodiscard]] std::set<std::string> elements(const std::string& key) const {
     std::set<std::string> all;
@@ -292,6 +356,15 @@ class Replica {
   }
   static CellKey totals(const std::string& key, const std::string& field) {
     return {{0, key}, {CellKind::hash_totals, field}};
+  }
+  static CellKey member_cell(const std::string& key, const std::string& member) {
+    return {{0, key}, {CellKind::scored_member, member}};
+  }
+  static CellKey member_totals(const std::string& key, const std::string& member) {
+    return {{0, key}, {CellKind::scored_totals, member}};
+  }
+  static CellKey deadline_cell(const std::string& key) {
+    return {{0, key}, {CellKind::deadline, ""}};
   }
   static CellKey flag_cell(const std::string& key) { return {{0, key}, {CellKind::flag, ""}}; }
   static CellKey element_cell(const std::string& key, const std::string& element) {

@@ -401,6 +401,122 @@ TEST_CASE("SET k || SADD k: both objects are kept") {
   CHECK(pair.b.elements("k").empty());
 }
 
+TEST_CASE("ZADD x || ZADD x: the later score") {
+  Pair pair;
+  at(pair.a, 2000, [](Replica& a) { a.zadd("z", "m", 9); });
+  at(pair.b, 1000, [](Replica& b) { b.zadd("z", "m", 5); });
+  pair.heal();
+  CHECK(pair.a.score("z", "m") == 9);
+}
+
+TEST_CASE("ZADD GT || ZADD GT: the greatest score; LT || LT: the smallest") {
+  Pair pair([](Replica& a) {
+    a.zadd("z", "up", 5);
+    a.zadd("z", "down", 5);
+  });
+  at(pair.a, 1000, [](Replica& a) {
+    a.zadd("z", "up", 9, ScoreRule::raised);
+    a.zadd("z", "down", 1, ScoreRule::lowered);
+  });
+  at(pair.b, 2000, [](Replica& b) {
+    b.zadd("z", "up", 7, ScoreRule::raised);
+    b.zadd("z", "down", 3, ScoreRule::lowered);
+  });
+  pair.heal();
+  CHECK(pair.a.score("z", "up") == 9);
+  CHECK(pair.a.score("z", "down") == 1);
+}
+
+TEST_CASE("ZADD x || ZINCRBY x: the new base plus the unseen increment") {
+  Pair pair([](Replica& a) { a.zadd("z", "m", 1); });
+  pair.a.zincrby("z", "m", 2);
+  pair.b.zadd("z", "m", 10);
+  pair.heal();
+  CHECK(pair.a.score("z", "m") == 12);
+}
+
+TEST_CASE("ZREM x || ZINCRBY x +2, when x was 4.1: 2") {
+  Pair pair([](Replica& a) { a.zadd("z", "m", 4.1); });
+  pair.a.zrem("z", "m");
+  pair.b.zincrby("z", "m", 2);
+  pair.heal();
+  CHECK(pair.a.score("z", "m") == 2);
+}
+
+TEST_CASE("ZREM x || ZADD x: the write survives") {
+  Pair pair([](Replica& a) { a.zadd("z", "m", 1); });
+  pair.a.zrem("z", "m");
+  pair.b.zadd("z", "m", 3);
+  pair.heal();
+  CHECK(pair.a.score("z", "m") == 3);
+}
+
+TEST_CASE("EXPIRE || EXPIRE: the later deadline; EXPIRE || PERSIST: persistent") {
+  Pair pair([](Replica& a) { a.set("k", "v"); });
+  pair.a.expire_at("k", 9000);
+  pair.b.expire_at("k", 3000);
+  pair.heal();
+  CHECK(pair.a.deadline("k") == 9000);
+  pair.a.expire_at("k", 1000);  // saw both
+  pair.b.persist("k");
+  pair.heal();
+  CHECK_FALSE(pair.a.deadline("k"));
+}
+
+TEST_CASE("EXPIRE || SET: the deadline holds, unless the SET had seen it") {
+  Pair pair([](Replica& a) { a.set("k", "old"); });
+  pair.a.expire_at("k", 9000);
+  pair.b.set_anew("k", "new");
+  pair.heal();
+  CHECK(pair.a.get("k") == "new");
+  CHECK(pair.a.deadline("k") == 9000);
+  pair.b.set_anew("k", "newer");
+  pair.heal();
+  CHECK_FALSE(pair.a.deadline("k"));
+}
+
+TEST_CASE("expiry || write: what it had not seen survives, with its own deadline if any") {
+  Pair pair([](Replica& a) {
+    a.add("s", "seen");
+    a.expire_at("s", 1000);
+  });
+  CHECK(pair.a.expire("s", 1000));
+  pair.b.add("s", "unseen");
+  pair.heal();
+  CHECK(pair.a.elements("s") == Set{"unseen"});
+  CHECK_FALSE(pair.a.deadline("s"));
+  pair.a.expire_at("s", 2000);
+  exchange(pair.a, pair.b);
+  CHECK(pair.a.expire("s", 2000));
+  pair.b.add("s", "again");
+  pair.b.expire_at("s", 9000);
+  pair.heal();
+  CHECK(pair.a.elements("s") == Set{"again"});
+  CHECK(pair.a.deadline("s") == 9000);
+}
+
+TEST_CASE("expiry || EXPIRE: the key is gone") {
+  Pair pair([](Replica& a) {
+    a.set("k", "v");
+    a.expire_at("k", 1000);
+  });
+  CHECK(pair.a.expire("k", 1000));
+  pair.b.expire_at("k", 9000);
+  pair.heal();
+  CHECK_FALSE(pair.a.get("k"));
+}
+
+TEST_CASE("expiry of a counter takes away what it saw; unseen increments are left") {
+  Pair pair([](Replica& a) {
+    a.incr("k", 5);
+    a.expire_at("k", 1000);
+  });
+  CHECK(pair.a.expire("k", 1000));
+  pair.b.incr("k", 2);
+  pair.heal();
+  CHECK(pair.a.get("k") == "2");
+}
+
 TEST_CASE("MULTI/EXEC is one entry: concurrent parts merge per type") {
   Pair pair;
   pair.a.begin();

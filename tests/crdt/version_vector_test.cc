@@ -8,9 +8,6 @@
 namespace starling::test {
 namespace {
 
-const Origin a = origin_of(1);
-const Origin b = origin_of(2);
-
 VersionVector joined(VersionVector x, const VersionVector& y) {
   x.join(y);
   return x;

@@ -1,12 +1,14 @@
 """Several real nodes: meeting, moving, dying, coming back."""
 
+import json
 import random
 import signal
 import threading
 import time
 
 import native
-from harness import Failed, check, check_contains, check_equal, count_up, eventually
+from harness import Failed, check, check_contains, check_equal, count_up, cut_off, eventually
+from resp_scenarios import speaks
 
 
 def scenario_three_node_tour(lab):
@@ -49,6 +51,50 @@ def scenario_restart_without_join(lab):
     c.ok("set", "k", "after all restarted")
     c.wait_converged()
     check_equal(a.ok("get", "k"), "after all restarted", "k on a")
+
+
+def scenario_conflict_journal(lab):
+    """what lost while two nodes were apart is in the journal of both, once, whatever happens to them later"""
+    a, b = lab.cluster("a", "b")
+    with cut_off(a), speaks(a) as on_a, speaks(b) as on_b:
+        a.ok("set", "k", "earlier")
+        a.ok("set", "quiet", "only of a")
+        for client, value, score in ((on_a, b"earlier", b"1"), (on_b, b"later", b"2")):
+            client.ask(b"HSET", b"h", b"field", value)
+            client.ask(b"ZADD", b"z", score, b"member")
+        b.ok("set", "k", "later")
+    a.wait_converged()
+    check_equal(a.ok("get", "k"), "later", "k on a")
+    for node in (a, b):
+        with speaks(node) as client:
+            for key, inside in ((b"h", "field"), (b"z", "member")):
+                eventually(
+                    lambda: inside in str(client.ask(b"CRDT.CONFLICTS", b"KEY", key)),
+                    f"CRDT.CONFLICTS has the {inside} on {node.name}",
+                )
+
+    def lost(node, *words):
+        lines = json.loads(node.ok("conflicts", *words, "-o", "json"))["conflicts"]
+        return [(line["key"], line["lost"]["value"], line["lost"]["node"], line["won"]["value"]) for line in lines]
+
+    expected = [("k", "earlier", "a", "later")]
+    for node in (a, b):
+        eventually(lambda n=node: lost(n, "k") == expected, f"the conflict is in the journal of {node.name}")
+        check_equal(lost(node, "k"), expected, f"conflicts of k on {node.name}")
+        check_equal(lost(node, "quiet"), [], f"conflicts of a key that had none on {node.name}")
+        eventually(
+            lambda n=node: n.metrics()['starling_conflicts_total{type="string"}'] == 1, f"the metric of {node.name}"
+        )
+    check_contains(a.ok("conflicts"), '"earlier" by a at ', "the sentence")
+    a.ok("set", "k", "the next one")  # saw both
+    a.wait_converged()
+    check_contains(b.ok("why", "k"), 'Earlier: In "k", "earlier" by a at ', "why names the loser of before")
+    for _ in range(2):
+        for node in (a, b):
+            node.kill()
+            node.start()
+        for node in (a, b):
+            eventually(lambda n=node: lost(n, "k") == expected, f"still one line on {node.name} after kill -9")
 
 
 def scenario_moved_ports(lab):

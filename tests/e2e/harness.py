@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -68,6 +69,18 @@ def need_root(why):
 def need_program(name, package):
     if not shutil.which(name):
         raise Skip(f"{name} is not installed (Debian package {package})")
+
+
+def need_redis_py():
+    """The module `redis`: Debian's, which is pure Python, whatever interpreter runs this."""
+    packages = "/usr/lib/python3/dist-packages"
+    if packages not in sys.path:
+        sys.path.append(packages)
+    try:
+        import redis
+    except ImportError:
+        raise Skip("the Python module redis is not installed (Debian package python3-redis)") from None
+    return redis
 
 
 def free_address():
@@ -258,6 +271,8 @@ def read_ndjson(lines):
         type_, value = item["type"], item["value"]
         if type_ == "set":
             value = set(map(plain, value)) | objects.get(key, (type_, set()))[1]
+        elif type_ == "zset":
+            value = {**objects.get(key, (type_, {}))[1], **{plain(m): str(score) for m, score in value}}
         elif type_ == "hash":
             pairs = value.items() if isinstance(value, dict) else value
             value = {**objects.get(key, (type_, {}))[1], **{plain(f): plain(v) for f, v in pairs}}

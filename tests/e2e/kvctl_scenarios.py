@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -69,11 +70,11 @@ def scenario_not_converged(lab):
     """wait converged gives up with exit code 6 and names who lags"""
     a, b = lab.cluster("a", "b")
     a.ok("wait", "converged")
-    b.process.send_signal(19)  # SIGSTOP
+    b.process.send_signal(signal.SIGSTOP)
     a.ok("set", "k", "v")
     said = a.fails(6, "wait", "converged", "--timeout", "1s")
     check_contains(said, "b", "who lags")
-    b.process.send_signal(18)
+    b.process.send_signal(signal.SIGCONT)
     a.ok("wait", "converged", "--timeout", "20s")
 
 
@@ -96,7 +97,9 @@ def scenario_output(lab):
         check("\x1b" not in a.ok(*words, env={"TERM": "xterm"}), f"escape codes in kvctl {' '.join(words)}")
     check_equal(set(a.ok("scan", "te").splitlines()), {"text"}, "scan with a prefix")
     check_equal(len(a.ok("scan", "--limit", "1").splitlines()), 1, "scan with a limit")
-    for words in (["status"], ["explain", "text"], ["why", "text"]):
+    check_equal(a.ok("conflicts"), "no conflicts", "conflicts where there were none")
+    a.fails(2, "conflicts", "--limit", "0")
+    for words in (["status"], ["explain", "text"], ["why", "text"], ["conflicts"], ["conflicts", "text"]):
         json.loads(a.ok(*words, "-o", "json"))
 
 
@@ -114,6 +117,7 @@ def scenario_import_export(lab):
         {"db": 0, "key": "odd hash", "type": "hash", "value": [[{"b64": "/w=="}, "v"], ["f", {"b64": "/w=="}]]},
         {"db": 0, "key": "flag", "type": "flag", "value": True},
         {"db": 0, "key": "mv", "type": "mvreg", "value": ["one"]},
+        {"db": 0, "key": "zset", "type": "zset", "value": [["a", "0.10000000000000001"], ["b", "inf"], [{"b64": "/w=="}, "-2.5"]]},
         {"db": 0, "key": "long", "type": "set", "value": [f"element {i}" for i in range(10_000)]},
         {"db": 0, "key": "long", "type": "set", "value": [f"element {i}" for i in range(9_000, 20_000)]},
     ]
@@ -133,12 +137,42 @@ def scenario_import_export(lab):
     b.ok("import", str(lab.path / "out.ndjson"))
     check_equal(b.export(), expected, "the export of the import of the export")
     check_equal(b.ok("get", "--db", "7", "text"), "of database 7", "another database")
-    for bad in ('{"db":0', "[]", '{"key":"k"}', '{"db":0,"key":"k","type":"zset","value":[]}',
+    for bad in ('{"db":0', "[]", '{"key":"k"}', '{"db":0,"key":"k","type":"tree","value":[]}',
                 '{"db":999,"key":"k","type":"string","value":"v"}', '{"key":{"b64":"!"},"type":"string","value":"v"}',
                 '{"db":0,"key":"k","type":"string","value":"v","unknown":1}'):  # fmt: skip
         said = b.fails(1, "import", "-", stdin='{"db":0,"key":"before","type":"string","value":"1"}\n' + bad + "\n")
         check_contains(said, "line 2", f"what import says about {bad}")
     check_equal(b.ok("get", "before"), "1", "what stood before the bad line")
+
+
+def scenario_import_export_of_deadlines(lab):
+    """export writes the time that a key has left, import sets it; what is over is shown to nobody"""
+    a, b = lab.node("a"), lab.node("b")
+    lines = [
+        {"db": 0, "key": "stays", "type": "string", "value": "v"},
+        {"db": 0, "key": "goes", "type": "string", "value": "v", "ttl_ms": 600_000},
+        {"db": 3, "key": "zset", "type": "zset", "value": [["m", 1.5]], "ttl_ms": 700_000},
+        {"db": 0, "key": "long", "type": "set", "value": [f"e{i}" for i in range(10_000)], "ttl_ms": 800_000},
+        {"db": 0, "key": "over", "type": "hash", "value": {"f": "v"}, "ttl_ms": 1},
+    ]
+    a.ok("import", "-", stdin="".join(json.dumps(line) + "\n" for line in lines))
+    time.sleep(0.01)
+    check_equal(set(a.ok("scan").splitlines()), {"stays", "goes", "long"}, "keys of database 0")
+    check_equal(a.kvctl("hget", "over", "f").returncode, 3, "what is over")
+    first = a.ok("export")
+    b.ok("import", "-", stdin=first)
+    second = b.ok("export")
+    for text in (first, second):
+        left = {}
+        for line in map(json.loads, text.splitlines()):
+            left.setdefault(line["key"], []).append(line.pop("ttl_ms", None))
+        check_equal(set(left), {"stays", "goes", "zset", "long"}, "exported keys")
+        check_equal(set(left["stays"]), {None}, "a key without a deadline")
+        for key, most in (("goes", 600_000), ("zset", 700_000), ("long", 800_000)):
+            check(all(most - 100_000 < ttl <= most for ttl in left[key]), f"{key} has {left[key]} ms left")
+    check_equal(b.export(), a.export(), "but for the times the same")
+    a.ok("import", "-", "--ignore-ttl", stdin=json.dumps({**lines[1], "key": "ignored"}))
+    check("ttl_ms" not in next(line for line in a.ok("export").splitlines() if "ignored" in line), "--ignore-ttl")
 
 
 def inclusive(line):
@@ -205,3 +239,19 @@ def scenario_databases(lab):
     check_equal((a.ok("get", "k"), a.ok("get", "k", "--db", "3")), ("zero", "three"), "k")
     a.fails(3, "--db", "4", "get", "k")
     check_equal(a.ok("scan", "--db", "3"), "k", "scan of database 3")
+
+
+def scenario_heal_and_wait(lab):
+    """heal returns when the links are up again, so that `heal && wait converged` speaks of both sides"""
+    a, b = lab.cluster("a", "b")
+    for i in range(5):
+        a.ok("partition")
+        b.ok("set", "k", str(i))
+        b.process.send_signal(signal.SIGSTOP)  # a slow answer to the first hello
+        threading.Timer(0.2, b.process.send_signal, [signal.SIGCONT]).start()
+        a.ok("heal")
+        check_equal(re.sub(r"\d+ ms", "N ms", a.ok("wait", "converged")), "converged after N ms: a, b", "wait converged")
+        check_equal(a.ok("get", "k"), str(i), "what a reads then")
+    a.ok("partition")
+    b.kill()
+    a.ok("heal")  # nobody to wait for

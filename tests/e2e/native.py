@@ -8,9 +8,9 @@ import socket
 import struct
 
 CODES = {
-    "get": 1, "set": 2, "incr": 3, "del": 10, "exists": 11, "type": 12, "set-add": 20, "set-rem": 21, "set-has": 22,
+    "get": 1, "set": 2, "incr": 3, "del": 10, "exists": 11, "type": 12, "expire": 13, "set-add": 20, "set-rem": 21, "set-has": 22,
     "set-members": 23, "set-size": 24, "hset": 30, "hget": 31, "hdel": 32, "hgetall": 33, "hincr": 34,
-    "hash-size": 35, "scan": 60, "status": 80,
+    "hash-size": 35, "zset-add": 55, "scan": 60, "status": 80,
 }
 NAMES_OF_ERRORS = {
     1: "bad_request", 2: "wrong_type", 3: "not_a_number", 4: "overflow", 5: "too_large", 6: "behind", 7: "not_ready",

@@ -1,185 +1,138 @@
-"""docs/semantics.md, row by row, through kvctl on two real nodes that are cut off from each other."""
+"""docs/semantics.md on real nodes that are cut off from each other, row by row and through every door."""
 
-import json
+import re
 import shlex
 import time
-from dataclasses import dataclass, field
 
-from harness import check, check_contains, check_equal, cut_off, eventually
+from harness import ROOT, check, check_contains, check_equal, cut_off, eventually
+from semantics_doors import Kvctl, NativeWrites, Resp
+from semantics_table import EXPIRY_ROWS, ROWS, T1, T2
 
-MAX = 2**63 - 1
-
-
-@dataclass
-class Row:
-    """In every command K is a key of this row alone. Commands on b come after those on a, by wall clock too.
-    A command is 'words' or ('words', expected answer); an answer that is a number alone is an exit code."""
-
-    name: str
-    a: list
-    b: list
-    then: list  # on both nodes, once healed
-    before: list = field(default_factory=list)
-    why: list = field(default_factory=list)  # parts of what `kvctl why K` says
-    after: list = field(default_factory=list)  # on b, having seen both sides
-    finally_: list = field(default_factory=list)  # on both again
-    siblings: int | None = None  # of K's first cell, at the very end
+PAIRS = {
+    "RESP": (Resp, Resp),
+    "kvctl": (Kvctl, Kvctl),
+    "native": (NativeWrites, NativeWrites),
+    "RESP on a, kvctl on b": (Resp, Kvctl),
+    "kvctl on a, RESP on b": (Kvctl, Resp),
+}
+EXPIRY_PAIRS = {"RESP": (Resp, Resp), "native": (NativeWrites, NativeWrites)}
 
 
-ROWS = [
-    Row(
-        "set ‖ set: the later clock is read, why shows the other, the next set replaces both",
-        a=["set K earlier"],
-        b=["set K later"],
-        then=[("get K", "later")],
-        why=['is "later", written by b', 'At the same time, "earlier" was written by a', "the later clock is read"],
-        after=["set K next"],
-        finally_=[("get K", "next")],
-        siblings=1,
-    ),
-    Row("set ‖ set, the later one on a", a=["set K x"], b=["set K y", "set K z"], then=[("get K", "z")]),
-    Row("set ‖ del: the set survives", before=["set K old"], a=["set K new"], b=["del K"], then=[("get K", "new")]),
-    Row("del ‖ set: also if the del is the older", before=["set K old"], a=["del K"], b=["set K new"],
-        then=[("get K", "new")]),
-    Row("del ‖ del", before=["set K old"], a=[("del K", "1")], b=[("del K", "1")], then=[("get K", 3)]),
-    Row("incr ‖ incr: the sum of all", before=["incr K 5"], a=["incr K 10", "decr K"], b=["incr K 100"],
-        then=[("get K", "114"), ("type K", "string")]),
-    Row("incr beyond 64 bits is refused where it is made", before=[f"set K {MAX - 1}"],
-        a=[("incr K", str(MAX)), ("incr K", 7)], b=[("decr K", str(MAX - 2))], then=[("get K", str(MAX - 1))]),
-    Row("a merged sum beyond 64 bits saturates everywhere", before=[f"set K {MAX - 10}"],
-        a=[("incr K 10", str(MAX))], b=[("incr K 10", str(MAX))], then=[("get K", str(MAX))]),
-    Row("the reply of incr is what this node has seen", before=["incr K"], a=[("incr K", "2")], b=[("incr K", "2")],
-        then=[("get K", "3")]),
-    Row("set n, then incr: a counter with that base", before=["set K 40"], a=[("incr K", "41")], b=[("incr K", "41")],
-        then=[("get K", "42")]),
-    Row("incr of text is an error", before=["set K text"], a=[("incr K", 8)], b=[("incr K", 8)],
-        then=[("get K", "text")]),
-    Row("incr ‖ set: increments that the set had seen are gone, others add to it", before=["incr K 5"],
-        a=["incr K 3"], b=["set K 100"], then=[("get K", "103")]),
-    Row("incr ‖ del: the unseen increments are the value", before=["incr K 5"], a=["incr K 3"], b=["del K"],
-        then=[("get K", "3")], why=["a added 3"]),
-    Row("set and set ‖ incr: what one of the sets had seen is gone, whichever is read", before=["incr K 5"],
-        a=["incr K 7", "set K 10"], b=["set K 20"], then=[("get K", "20")]),
-    Row(
-        "set text ‖ incr: the text is read, increments stay hidden, the next set resets them",
-        before=["set K 1"],
-        a=["incr K 5"],
-        b=["set K text"],
-        then=[("get K", "text"), ("incr K", 8)],
-        after=["set K 7"],
-        finally_=[("get K", "7")],
-    ),
-    Row("hset f ‖ hset g: both fields", a=["hset K f 1"], b=["hset K g 2"], then=[("hgetall K", "f\n1\ng\n2")]),
-    Row("hset f ‖ hset f: the later", a=["hset K f earlier"], b=["hset K f later"], then=[("hget K f", "later")],
-        why=['Field "f" is "later"', '"earlier"']),
-    Row("hset f ‖ hdel f: the write survives", before=["hset K f old"], a=["hset K f new"], b=["hdel K f"],
-        then=[("hget K f", "new")]),
-    Row("hset f ‖ del: the write survives, the rest is gone", before=["hset K f old g old"], a=["hset K f new"],
-        b=["del K"], then=[("hgetall K", "f\nnew")]),
-    Row("hincr f ‖ hincr f: the sum", before=["hset K f 10"], a=["hincr K f 1"], b=["hincr K f 2"],
-        then=[("hget K f", "13")]),
-    Row("hincr f ‖ hdel f: the unseen increments survive", before=["hincr K f 10"], a=["hincr K f 3"],
-        b=["hdel K f"], then=[("hget K f", "3")]),
-    Row("hincr f ‖ hset f: the unseen increments add to it", before=["hincr K f 10"], a=["hincr K f 3"],
-        b=["hset K f 100"], then=[("hget K f", "103")]),
-    Row("set-add e ‖ set-rem e: e is in", before=["set-add K e other"], a=["set-add K e"], b=["set-rem K e"],
-        then=[("set-has K e", "1"), ("set-members K", "e\nother")], why=['"e" is in: added by a']),
-    Row("set-rem e takes back only adds it had seen", before=["set-add K e"], a=["set-rem K e"], b=["set-rem K e f"],
-        then=[("set-has K e", 3)]),
-    Row("a remove does not reach an add it had not seen", a=["set-add K e"], b=["set-rem K e"],
-        then=[("set-has K e", "1")]),
-    Row("set-rem, then set-add on one side ‖ set-rem on the other", before=["set-add K e"],
-        a=["set-rem K e", "set-add K e"], b=["set-rem K e"], then=[("set-has K e", "1")]),
-    Row("flag on ‖ flag off: on", before=["flag K on"], a=["flag K on"], b=["flag K off"], then=[("flag K", "on")],
-        why=["enabled by a"]),
-    Row("flag off ‖ flag off: off", before=["flag K on"], a=["flag K off"], b=["flag K off"], then=[("flag K", "off")]),
-    Row("flag off ‖ nothing: off", before=["flag K on"], a=["flag K off"], b=[], then=[("flag K", "off")]),
-    Row(
-        "mv ‖ mv: reads show both until a write that saw both",
-        before=["mv K zero"],
-        a=["mv K one"],
-        b=["mv K two"],
-        then=[("mv K", "one\ntwo")],
-        why=["None of these writes had seen another"],
-        after=["mv K three"],
-        finally_=[("mv K", "three")],
-        siblings=1,
-    ),
-    Row("del of a set ‖ add inside: only what the del saw dies", before=["set-add K x y"], a=["set-add K z"],
-        b=["del K"], then=[("set-members K", "z")]),
-    Row("del of a set ‖ add of an element it saw", before=["set-add K x y"], a=["set-add K x"], b=["del K"],
-        then=[("set-members K", "x")]),
-    Row("del of a flag ‖ on", before=["flag K on"], a=["flag K on"], b=["del K"], then=[("flag K", "on")]),
-    Row("del of a register ‖ mv", before=["mv K old"], a=["mv K new"], b=["del K"], then=[("mv K", "new")]),
-    Row(
-        "two types under one key: the one created later is visible, why names the other, del covers both",
-        a=["set K text"],
-        b=["set-add K e"],
-        then=[("type K", "set"), ("set-members K", "e"), ("get K", 8)],
-        why=["under several types", "hidden: string"],
-        after=[("del K", "1")],
-        finally_=[("type K", 3), ("get K", 3)],
-    ),
-    Row(
-        "two types under one key: a set that saw both replaces both",
-        a=["set-add K e"],
-        b=["hset K f 1"],
-        then=[("type K", "hash")],
-        after=["set K text"],
-        finally_=[("type K", "string"), ("get K", "text")],
-    ),
-    Row("a command for another type is refused", before=["set K text"], a=[("set-add K e", 8), ("hset K f 1", 8)],
-        b=[("flag K on", 8), ("mv K x", 8)], then=[("get K", "text")]),
-]
+class Play:
+    """One row through one pair of doors, under keys of its own."""
+
+    def __init__(self, number, row, pair, doors):
+        self.row, self.pair, self.doors, self.prefix = row, pair, doors, f"row{number}-{pair.partition(' ')[0]}"
+        if " " in pair:
+            self.prefix += "-mixed"
+
+    def words_of(self, command):
+        words = command[0] if isinstance(command, tuple) else command
+        meanings = {"T1": str(T1), "T2": str(T2)}
+        return [
+            self.prefix + word[1:] if re.fullmatch(r"K\d?", word) else meanings.get(word, word)
+            for word in shlex.split(words)
+        ]
+
+    def run(self, side, node, commands):
+        door = self.doors[side]
+        for command in commands:
+            words = self.words_of(command)
+            reply = door.ask(*words)
+            if isinstance(command, tuple):
+                check_equal(reply, command[1], f"{self} {' '.join(words)} on {node.name}")
+            else:
+                check("refused" not in repr(reply), f"{self} {' '.join(words)} on {node.name}: {reply!r}")
+
+    def check_why(self, side, node):
+        if self.row.why:
+            said = self.doors[side].why(self.prefix)
+            for part in self.row.why:
+                check_contains(said, part, f"{self} why on {node.name}")
+
+    def check_siblings(self, side, node):
+        if self.row.siblings is not None:
+            siblings = self.doors[side].siblings(self.prefix)
+            check_equal(siblings, self.row.siblings, f"{self} siblings on {node.name}")
+
+    def __str__(self):
+        return f"'{self.row.of}: {self.row.name}' by {self.pair}:"
 
 
-def run_commands(node, commands, key, row):
-    for command in commands:
-        words, expected = command if isinstance(command, tuple) else (command, None)
-        words = [key if word == "K" else word for word in shlex.split(words)]
-        done = node.kvctl(*words)
-        where = f"row '{row.name}', {' '.join(words)} on {node.name}"
-        if isinstance(expected, int):
-            check_equal(done.returncode, expected, f"{where}: exit code ({done.stdout}{done.stderr})")
-        else:
-            check_equal(done.returncode, 0, f"{where}: exit code ({done.stdout}{done.stderr})")
-            if expected is not None:
-                check_equal(done.stdout.removesuffix("\n"), expected, where)
+def plays(rows, nodes, pairs):
+    """Each row by each pair of doors of which both know all its words. Rows share the connections of their database."""
+    doors = {}
+
+    def door(kind, node, db):
+        if (kind, node.name, db) not in doors:
+            doors[kind, node.name, db] = kind(node, db)
+        return doors[kind, node.name, db]
+
+    all_plays = []
+    for number, row in enumerate(rows):
+        commands = [c for part in (row.before, row.a, row.b, row.then, row.after, row.finally_) for c in part]
+        for pair, kinds in pairs.items():
+            play = Play(number, row, pair, None)
+            if all(kind.speaks(play.words_of(command), row.db) for kind in kinds for command in commands):
+                play.doors = [door(kind, node, row.db) for kind, node in zip(kinds, nodes)]
+                all_plays.append(play)
+    return all_plays
 
 
-def scenario_every_row_of_the_semantics(lab):
-    """every row of the semantics, on two cut-off nodes"""
+def apart_and_together(lab, rows, pairs, meanwhile=lambda a: None):
+    """All rows at once: before, cut, writes on both sides, healed, and what both show."""
     a, b = lab.cluster("a", "b")
-    rows = [(f"row {i}", row) for i, row in enumerate(ROWS)]
-    for key, row in rows:
-        run_commands(a, row.before, key, row)
+    playing = plays(rows, (a, b), pairs)
+    check_equal({id(play.row) for play in playing}, {id(row) for row in rows}, "rows that some pair of doors can play")
+    for play in playing:
+        play.run(0, a, play.row.before)
     a.wait_converged()
     with cut_off(a):
         eventually(lambda: b.status()["members"][0]["state"] != "up", "b notices that a is cut off")
-        for key, row in rows:
-            run_commands(a, row.a, key, row)
+        for play in playing:
+            play.run(0, a, play.row.a)
+        meanwhile(a)
         time.sleep(0.01)  # clocks count milliseconds
-        for key, row in rows:
-            run_commands(b, row.b, key, row)
+        for play in playing:
+            play.run(1, b, play.row.b)
     converge(a, b)
-    for node in (a, b):
-        for key, row in rows:
-            run_commands(node, row.then, key, row)
-            said = node.kvctl("why", key).stdout
-            for part in row.why:
-                check_contains(said, part, f"row '{row.name}', why on {node.name}")
-    for key, row in rows:
-        run_commands(b, row.after, key, row)
+    for side, node in enumerate((a, b)):
+        for play in playing:
+            play.run(side, node, play.row.then)
+            play.check_why(side, node)
+    for play in playing:
+        play.run(1, b, play.row.after)
     converge(a, b)
-    for node in (a, b):
-        for key, row in rows:
-            run_commands(node, row.finally_, key, row)
-            if row.siblings is not None:
-                cells = json.loads(node.ok("explain", key, "-o", "json"))["cells"]
-                siblings = next(cell["siblings"] for cell in cells if cell["kind"] != "header")
-                check_equal(len(siblings), row.siblings, f"row '{row.name}': siblings on {node.name}")
-    check_equal(a.export(), b.export(), "what a and b export")
-    return f"{len(rows)} rows"
+    for side, node in enumerate((a, b)):
+        for play in playing:
+            play.run(side, node, play.row.finally_)
+            play.check_siblings(side, node)
+    return f"{len(rows)} rows, played {len(playing)} times"
+
+
+def scenario_every_row_of_the_semantics(lab):
+    """every row of the semantics, on two cut-off nodes, by RESP, by kvctl, by the native protocol, and by two of them"""
+    return apart_and_together(lab, ROWS, PAIRS)
+
+
+def scenario_expiry_while_cut_off(lab):
+    """a key that expires on one side of a cut takes with it what that side had seen"""
+    keys = sum("PEXPIRE" in command for row in EXPIRY_ROWS for command in row.a if command.startswith("PEXPIRE "))
+    keys *= len(EXPIRY_PAIRS)
+
+    def all_taken_away(a):
+        eventually(lambda: a.metrics()["starling_expired_keys_total"] >= keys, f"a takes {keys} expired keys away")
+
+    return apart_and_together(lab, EXPIRY_ROWS, EXPIRY_PAIRS, all_taken_away)
+
+
+def scenario_the_semantics_are_all_tested(lab):
+    """every line of docs/semantics.md has its rows in the test, and every row its line"""
+    text = (ROOT / "docs" / "semantics.md").read_text()
+    table = text.split("| Operations | Result on every node |\n|---|---|\n")[1].split("\n\n")[0]
+    lines = [line.split(" | ")[0].removeprefix("| ").replace("`", "") for line in table.splitlines()]
+    check_equal(sorted(set(lines)), sorted(lines), "lines of docs/semantics.md")
+    check_equal({row.of for row in ROWS + EXPIRY_ROWS}, set(lines), "lines that have rows")
 
 
 def converge(*nodes):

@@ -34,6 +34,7 @@ def scenario_bad_flags(lab):
         ("--advertise", "0.0.0.0:7002"): ["--advertise"],
         ("--client", "0.0.0.0:0"): ["--client", "--insecure"],
         ("--http", "[::]:0"): ["--http", "--insecure"],
+        ("--resp", "0.0.0.0:0"): ["--resp", "--insecure"],
         ("--peer", "0.0.0.0:0", "--insecure"): ["--peer", "--advertise"],
     }.items():
         said = refused_alone(node, *flags)

@@ -63,6 +63,8 @@ TEST_CASE("every flag arrives") {
                              "1MiB",
                              "--max-clients",
                              "7",
+                             "--conflict-lines",
+                             "9",
                              "--output-limit",
                              "2MB",
                              "--insecure",
@@ -89,6 +91,7 @@ TEST_CASE("every flag arrives") {
   CHECK(config->memory_bytes == 64u << 20);
   CHECK(config->max_value_bytes == 1u << 20);
   CHECK(config->max_clients == 7);
+  CHECK(config->conflict_lines == 9);
   CHECK(config->output_limit_bytes == 2u << 20);
   CHECK(config->checkpoint_age.count() == 50);
   CHECK(config->heartbeat.count() == 20);
@@ -122,6 +125,8 @@ TEST_CASE("what is refused is refused with flag, value and what is allowed") {
       {{"--data", "d", "--peer", "127.0.0.1:7001"}, "is already the address of --client"},
       {{"--data", "d", "--client", "0.0.0.0:7001"}, "Add --insecure"},
       {{"--data", "d", "--http", "example.org:80"}, "Add --insecure"},
+      {{"--data", "d", "--resp", "0.0.0.0:6380"}, "Add --insecure"},
+      {{"--data", "d", "--resp", "127.0.0.1:7001"}, "is already the address of --client"},
       {{"--data", "d", "--peer", "0.0.0.0:7002", "--insecure"}, "--advertise HOST:PORT"},
       {{"--data", "d", "--peer", "[::]:7002", "--insecure"}, "--advertise HOST:PORT"},
       {{"--data", "d", "--advertise", "0.0.0.0:1"}, "is not an address that other nodes can dial"},

@@ -297,12 +297,23 @@ TEST_CASE("draining answers what is in flight, then closes") {
   CHECK(client_messages(busy->sent).size() == 2);
 }
 
-TEST_CASE("while the tick is full no session wants to read") {
+TEST_CASE("what a client asks while the tick is full waits in line for the next") {
   ClientBench bench;
-  const auto remote = bench.connects_and_greets();
-  CHECK(remote->handler->may_read());
+  const auto first = bench.connects_and_greets();
+  const auto second = bench.connects_and_greets();
   bench.core.full = true;
-  CHECK_FALSE(remote->handler->may_read());
+  second->says(request(2));
+  first->says(request(1));
+  CHECK(bench.core.inputs.empty());
+  CHECK(first->paused);
+  bench.core.full = false;
+  bench.door.flush();
+  const auto asked = bench.core.of<replica::ClientRequest>();
+  REQUIRE(asked.size() == 2);
+  CHECK(asked.front()->request.id == 2);
+  CHECK_FALSE(first->paused);
+  bench.answer_all();
+  CHECK(client_messages(first->sent).size() == 2);
 }
 
 struct PeerBench {
@@ -355,6 +366,15 @@ TEST_CASE("a peer that talks nonsense is closed and counted") {
   CHECK(bad_message->closed);
   CHECK(bench.rejections.count(Door::peer, Rejection::bad_message) == 1);
   CHECK(bench.core.of<replica::PeerClosed>().size() == 2);
+}
+
+TEST_CASE("a peer is heard also while clients fill every tick") {
+  PeerBench bench;
+  const auto remote = bench.connects();
+  bench.core.full = true;
+  remote->says(hello());
+  CHECK_FALSE(remote->paused);
+  CHECK(bench.core.of<replica::PeerReceived>().size() == 1);
 }
 
 TEST_CASE("before its hello a peer may not send much") {

@@ -136,6 +136,7 @@ class FakeConnection final : public net::Connection {
 
   void start(net::ConnectionHandler& handler) override { remote_->handler = &handler; }
   void write(std::string_view bytes) override { remote_->written += bytes; }
+  void hand_over(std::string& bytes) override { write(std::exchange(bytes, {})); }
   void flush() override {
     if (!remote_->stuck) {
       remote_->sent += std::exchange(remote_->written, {});
@@ -153,10 +154,12 @@ class FakeConnection final : public net::Connection {
     remote_->handler = nullptr;
   }
   const std::string& remote() const override { return name_; }
+  const std::string& local() const override { return local_; }
 
  private:
   std::shared_ptr<Remote> remote_;
   std::string name_ = "192.0.2.1:4711";
+  std::string local_ = "192.0.2.9:6380";
 };
 
 // The core as the doors see it: notes what it is given.

@@ -82,7 +82,9 @@ TEST_CASE("a serving node answers all four pages") {
   CHECK(metrics.contains("Content-Type: text/plain; version=0.0.4"));
   CHECK(metrics.contains("\nstarling_info{name=\"n1\",cluster=\"c\",version=\""));
   CHECK(metrics.contains("\nstarling_ready 1\n"));
+  CHECK(metrics.contains("\nstarling_conflicts_total{type=\"hash\"} 0\n"));
   CHECK(metrics.contains("\nstarling_rejected_total{door=\"client\",reason=\"bad_frame\"} 0\n"));
+  CHECK(metrics.contains("\nstarling_rejected_total{door=\"resp\",reason=\"slow_reader\"} 0\n"));
 }
 
 TEST_CASE("a core that does not answer makes the node unready, not slow and not dead") {

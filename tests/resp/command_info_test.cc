@@ -41,6 +41,7 @@ TEST_CASE("COMMAND counts, lists and describes the commands there are") {
   CHECK(redis.ask("COMMAND LIST FILTERBY FOO x") == "-ERR syntax error");
   redis.speak_resp3();
   CHECK(redis.ask("COMMAND DOCS getset nosuch").starts_with("{'getset': {'summary': '"));
+  CHECK(redis.ask("COMMAND DOCS zrank").find("'complexity': 'O(log M)'") != std::string::npos);
   CHECK(redis.ask("COMMAND DOCS pubsub").find("'pubsub|numsub': {'summary'") != std::string::npos);
 }
 

@@ -6,6 +6,8 @@
 
 #include <doctest/doctest.h>
 
+#include "server/resp/command_notes.h"
+
 namespace starling::resp {
 namespace {
 
@@ -131,6 +133,14 @@ TEST_CASE("facts that clients rely on") {
   REQUIRE(encoding != nullptr);
   CHECK(encoding->arity == 3);
   CHECK(encoding->first_key == 2);
+}
+
+TEST_CASE("every command says what it costs") {
+  for_each_command([](const CommandFacts& facts, const CommandFacts*) {
+    CAPTURE(facts.name);
+    CHECK(notes_of(facts).name == facts.name);
+    CHECK_FALSE(notes_of(facts).complexity.empty());
+  });
 }
 
 TEST_CASE("flags, groups and shapes have names of their own") {

@@ -32,6 +32,7 @@ from shrink import as_report, shrunk  # noqa: E402
 
 ALL_COMMANDS = 200_000
 LEAST_OF_COMMAND, LEAST_OF_OPTION = 200, 20  # in a whole run
+LEAST_MALFORMED = 0.05  # share of the commands that were drawn
 LEAST_TELLING = 0.60  # share of replies that are neither an error nor nil
 
 
@@ -100,6 +101,7 @@ class Run:
         disturb = (lambda connection: Disturbed(connection, fault)) if fault else None
         self.duel = Duel(table, addresses, disturb)
         self.coverage = Coverage(table, options.families, options.without)
+        self.mix = None
         self.directed = 0  # commands of the scenarios, which do not count as covered
         self.kinds = collections.Counter()  # command and kinds of replies -> how often
         self.reports = []
@@ -108,11 +110,18 @@ class Run:
         return {"2": [2], "3": [3], "both": [2, 3]}[self.options.resp_version]
 
     def random_part(self, commands):
-        mix = CommandMix(self.options.seed, self.options.families, self.options.without)
+        self.mix = mix = CommandMix(self.options.seed, self.options.families, self.options.without)
         turn = 0
         while self.coverage.total < commands and not self._had_enough():
             self._episode(self.protocols()[turn % len(self.protocols())], mix.episode(), self.coverage.saw)
             turn += 1
+
+    def missing(self):
+        lines = self.coverage.missing()
+        malformed = self.mix.malformed / max(1, self.mix.made)
+        if malformed < LEAST_MALFORMED:
+            lines.append(f"only {malformed:.1%} of the commands were malformed, not {LEAST_MALFORMED:.0%}")
+        return lines
 
     def directed_part(self):
         for protocol in self.protocols():
@@ -180,7 +189,7 @@ def compare(table, redis, options):
             run.kinds["a server went away"] += 1
         run.duel.close()
     # Few commands of a kind may miss each other by chance, so a short run is not judged by them.
-    missing = run.coverage.missing() if options.commands >= ALL_COMMANDS else []
+    missing = run.missing() if options.commands >= ALL_COMMANDS else []
     if options.counts:
         run.coverage.print()
     for line in missing:
@@ -196,7 +205,9 @@ def compare(table, redis, options):
 def other_side(options):
     if options.door:
         return Given(options.door)
-    return Redis() if options.against_redis or options.fault else Kvd()
+    if options.against_redis or options.fault:
+        return Redis()
+    return Kvd("--long-cells", "2", "--turn-us", "0") if options.in_turns else Kvd()
 
 
 def self_test(table, redis, options):
@@ -233,6 +244,7 @@ def parse_options():
     parser.add_argument("--without", default="", metavar="A,B", help="commands to leave out, such as zmpop,object|freq")
     parser.add_argument("--stop-after", type=int, default=1000, metavar="M",
                         help="differences; 0: never (default: %(default)s)")
+    parser.add_argument("--in-turns", action="store_true", help="what looks at more than two cells takes long in kvd")
     other = parser.add_mutually_exclusive_group()
     other.add_argument("--against-redis", action="store_true", help="a second Redis instead of kvd")
     other.add_argument("--fault", choices=list(FAULTS), help="a second Redis with a planted mistake")

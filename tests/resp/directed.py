@@ -208,10 +208,11 @@ KEYS l:[^k]*
 
 def long_values(_table):
     big = "b" * 100_000
+    key = "k" * 65_536  # the longest that kvd takes
     return _steps(f"SET v:1 {big}", "STRLEN v:1", "GETRANGE v:1 99990 200000", f"APPEND v:1 {big}", "GET v:1",
                   "SETRANGE v:2 70000 end", "STRLEN v:2", "GETRANGE v:2 0 10", f"HSET v:h f {big}", "HSTRLEN v:h f",
-                  "HGETALL v:h", f"SADD v:s {big} {big}x", "SMEMBERS v:s", f"ZADD v:z 1 {big}", "ZRANGE v:z 0 -1", f"SET {big} v",
-                  f"GET {big}", f"RENAME {big} v:3", "MGET v:1 v:2 v:3", "SETRANGE v:1 536870912 x", "SETRANGE v:none 0 ", "EXISTS v:none")
+                  "HGETALL v:h", f"SADD v:s {big} {big}x", "SMEMBERS v:s", f"ZADD v:z 1 {big}", "ZRANGE v:z 0 -1", f"SET {key} v",
+                  f"GET {key}", f"RENAME {key} v:3", "MGET v:1 v:2 v:3", "SETRANGE v:1 536870912 x", "SETRANGE v:none 0 ", "EXISTS v:none")
 
 
 _NUMBERS = [

@@ -8,8 +8,6 @@
 namespace starling::test {
 namespace {
 
-const std::string wrong_type = "-WRONGTYPE Operation against a key holding the wrong kind of value";
-
 TEST_CASE("fields are set, read and removed") {
   TestServer redis;
   CHECK(redis.ask("HSET h a 1 b 2") == "2");

@@ -63,7 +63,29 @@ TEST_CASE("INFO counts the keys of each database that has any") {
   redis.ask("SELECT 3");
   redis.ask("SET c 3");
   CHECK(info(redis, "keyspace") ==
-        std::map<std::string, std::string>{{"db0", "keys=2,exact=1"}, {"db3", "keys=1,exact=1"}});
+        std::map<std::string, std::string>{{"db0", "keys=2,expires=0,avg_ttl=0"},
+                                           {"db3", "keys=1,expires=0,avg_ttl=0"}});
+}
+
+TEST_CASE(
+    "INFO tells how many keys expire, exactly where there are few and about where there are many") {
+  TestServer redis;
+  redis.ask("MSET stays 1 a 1 b 1");
+  redis.ask("PEXPIRE a 1000");
+  redis.ask("PEXPIRE b 3000");
+  CHECK(info(redis, "keyspace").at("db0") == "keys=3,expires=2,avg_ttl=2000");
+  redis.ask("SELECT 1");
+  for (int i = 0; i < 4000; ++i) {
+    const std::string key = "k" + std::to_string(i);
+    i % 2 == 0 ? redis.ask({"SET", key, "v"}) : redis.ask({"SET", key, "v", "PX", "8000"});
+  }
+  const std::string line = info(redis, "keyspace").at("db1");
+  CAPTURE(line);
+  REQUIRE(line.starts_with("keys=4000,expires="));
+  const int expires = std::stoi(line.substr(std::string("keys=4000,expires=").size()));
+  CHECK(expires > 1400);
+  CHECK(expires < 2600);
+  CHECK(line.ends_with(",avg_ttl=8000"));
 }
 
 TEST_CASE("CONFIG shows the options there are, by patterns") {

@@ -54,12 +54,12 @@ class Redis(Server):
 class Kvd(Server):
     """One kvd from $STARLING_BIN or build/bin, alone in its cluster."""
 
-    def __init__(self):
-        self.lab = harness.Lab()
+    def __init__(self, *flags):
+        self.lab, self.flags = harness.Lab(), flags
 
     def __enter__(self):
         self.lab.__enter__()
-        self.node = self.lab.prepare("differential")
+        self.node = self.lab.prepare("differential", *self.flags)
         self.node.doors["resp"] = "127.0.0.1:0"
         try:
             self.node.start()

@@ -6,8 +6,6 @@
 namespace starling::test {
 namespace {
 
-const std::string wrong_type = "-WRONGTYPE Operation against a key holding the wrong kind of value";
-
 void fill(TestServer& redis, const std::string& key, int size) {
   Words command{"SADD", key};
   for (int i = 0; i < size; ++i) {

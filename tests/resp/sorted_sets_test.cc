@@ -9,8 +9,6 @@
 namespace starling::test {
 namespace {
 
-const std::string wrong_type = "-WRONGTYPE Operation against a key holding the wrong kind of value";
-
 TEST_CASE("members are added, raised and removed under Redis's options") {
   TestServer redis;
   CHECK(redis.ask("ZADD z 1 a 2 b 2 b") == "2");

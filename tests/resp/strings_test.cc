@@ -4,8 +4,17 @@
 namespace starling::test {
 namespace {
 
-const std::string wrong_type = "-WRONGTYPE Operation against a key holding the wrong kind of value";
 const std::string no_integer = "-ERR value is not an integer or out of range";
+
+// Found by the differential test: the decrements alone are below what 64 bits hold.
+TEST_CASE("a float that follows decrements beyond 64 bits adds to their exact sum") {
+  TestServer redis;
+  redis.ask("SET n 9223372036854775807");
+  CHECK(redis.ask("DECRBY n 2") == "9223372036854775805");
+  CHECK(redis.ask("DECRBY n 9223372036854775807") == "-2");
+  CHECK(redis.ask("INCRBYFLOAT n 12345.5") == "'12343.5'");
+  CHECK(redis.ask("GET n") == "'12343.5'");
+}
 
 TEST_CASE("SET obeys NX, XX and GET") {
   TestServer redis;

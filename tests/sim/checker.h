@@ -42,7 +42,20 @@ struct Answer {
   const Written* entry = nullptr;
   const VersionVector& seen;                       // what the commands ran on
   std::vector<const OracleEntry*> applied_before;  // entries under its op id that this node had
+  std::vector<std::int64_t> times_ms;              // by one of which it took keys to have expired
   Oracle::Answer wanted;                           // what the specification gives (read, write)
+};
+
+// An entry that a node wrote by itself, to take away what has expired.
+struct Expired {
+  NodeHistory& node;
+  const Written& entry;
+  std::vector<ObjectKey> keys;
+  std::vector<ObjectKey> left_over;  // deadlines of no key
+  std::int64_t expiry_ms = 0;        // what it went by
+  std::uint64_t wall_ms = 0;         // its own clock
+  std::uint64_t now_us = 0;
+  const replica::View& view;
 };
 
 struct Crash {
@@ -70,6 +83,7 @@ class Checker {
   // -- always --
   virtual void born(const Birth&) {}
   virtual void answered(const Answer&) {}
+  virtual void expired(const Expired&) {}
   virtual void logging(NodeHistory&, const Written&) {}  // `committed` is still of before
   virtual void replied(NodeHistory&, const wire::Response&, const Written*, std::uint64_t) {}
   virtual void said(NodeHistory&, const wire::PeerMessage&) {}

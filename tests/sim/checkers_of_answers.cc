@@ -12,15 +12,6 @@ namespace {
 
 using Kind = Answer::Kind;
 
-bool same(const wire::Result& got, const wire::Result& wanted) {
-  const auto* error = std::get_if<wire::Error>(&wanted);
-  if (error == nullptr) {
-    return got == wanted;
-  }
-  const auto* other = std::get_if<wire::Error>(&got);
-  return other != nullptr && other->code == error->code;
-}
-
 const wire::Error* error_in(const wire::Response& response) {
   return response.results.size() == 1 ? std::get_if<wire::Error>(&response.results.front())
                                       : nullptr;
@@ -164,8 +155,11 @@ class Retries final : public Checker {
               ? std::ranges::any_of(
                     answer.applied_before,
                     [&](const OracleEntry* entry) { return entry->results[i] == got; })
-              : same(got,
-                     history().oracle().read({command}, answer.response.token).results.front());
+              : std::ranges::any_of(answer.times_ms, [&](std::int64_t time_ms) {
+                  const auto wanted =
+                      history().oracle().read({command}, answer.response.token, time_ms);
+                  return same(got, wanted.results.front());
+                });
       if (!right) {
         complain(answer.node.name + " answers a retry of \"" + describe(command) + "\" with " +
                  describe(got));

@@ -6,7 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "crdt/deadline.h"
 #include "server/replica/checkpoint.h"
+#include "server/replica/counts.h"
+#include "server/replica/deadlines.h"
 #include "server/replica/record.h"
 #include "tests/sim/checkers.h"
 
@@ -75,6 +78,110 @@ class StateIsLogPrefix final : public Checker {
       complain(state + " lacks cells that its log up to W gives");
     }
   }
+};
+
+// The plainest way to count.
+class Recount final : public Checker {
+ public:
+  Recount() : Checker("R4.1", "what is derived on disk is what a recount of the cells gives") {}
+
+  void ingested(NodeHistory& node, std::uint64_t position, const FaultyStore& store) override {
+    const auto cut = store.cut();
+    const auto version = cut->get(replica::derived_version_key());
+    if (!version || *version != std::string(replica::derived_version)) {
+      return;
+    }
+    checked();
+    Derived wanted;
+    for (const auto& [key, value] : node.frozen[position].cells()) {
+      wanted.count(key, value);
+    }
+    const std::string state = "the state on the disk of " + node.name;
+    std::size_t rows = 0;
+    for (const auto& [object, items] : wanted.items) {
+      const auto row = cut->get(replica::counts_key(encode_object_prefix(0, object)));
+      const auto stored = row && *row ? replica::decode_counts(**row) : std::nullopt;
+      if (stored.value_or(replica::Counts{}) != items.counts()) {
+        complain(state + " counts other items under \"" + object.key + "\" than there are");
+        return;
+      }
+      rows += items.counts().zero() ? 0 : 1;
+    }
+    const std::string first = replica::counts_key({});
+    for (const auto found = cut->scan(first, replica::counts_end()); found->valid();
+         found->next()) {
+      --rows;
+    }
+    if (rows != 0) {
+      complain(state + " counts items of objects that have none");
+      return;
+    }
+    for (unsigned db = 0; db < 2; ++db) {
+      const auto number = static_cast<std::uint8_t>(db);
+      const auto row = cut->get(replica::key_count_key(number));
+      const std::int64_t stored = row ? replica::decode_key_count(*row) : 0;
+      if (const std::int64_t keys = wanted.keys(number); stored != keys) {
+        complain(state + " counts " + std::to_string(stored) + " keys in database " +
+                 std::to_string(db) + " that has " + std::to_string(keys));
+        return;
+      }
+    }
+    for (const auto& [object, at] : wanted.deadlines) {
+      const auto row = cut->get(replica::deadline_row(at, object));
+      if (!row || !*row) {
+        complain(state + " has no row for the deadline of \"" + object.key + "\"");
+        return;
+      }
+    }
+  }
+
+ private:
+  struct Items {
+    std::set<std::string> elements;
+    std::set<std::string> fields;
+    std::set<std::string> field_totals;
+    std::set<std::string> members;
+    std::set<std::string> member_totals;
+    [[nodiscard]] replica::Counts counts() const {
+      const auto size = [](const auto& names) { return static_cast<std::int64_t>(names.size()); };
+      return {size(elements), size(fields), size(field_totals), size(members), size(member_totals)};
+    }
+  };
+  struct Derived {
+    std::map<ObjectKey, Items> items;  // of all keys that exist
+    std::map<ObjectKey, std::int64_t> deadlines;
+
+    void count(const CellKey& key, const CellValue& value) {
+      const CellKind kind = key.cell.kind();
+      if (kind == CellKind::deadline) {
+        if (const auto at = deadline_of(std::get<DottedCell>(value))) {
+          deadlines.emplace(key.object, *at);
+        }
+        return;
+      }
+      if (kind == CellKind::header || !is_present(value)) {
+        return;
+      }
+      Items& object = items[key.object];
+      const std::string& name = key.cell.subkey();
+      if (kind == CellKind::set_element) {
+        object.elements.insert(name);
+      } else if (kind == CellKind::hash_field || kind == CellKind::hash_totals) {
+        object.fields.insert(name);
+        if (kind == CellKind::hash_totals) {
+          object.field_totals.insert(name);
+        }
+      } else if (kind == CellKind::scored_member || kind == CellKind::scored_totals) {
+        object.members.insert(name);
+        if (kind == CellKind::scored_totals) {
+          object.member_totals.insert(name);
+        }
+      }
+    }
+    [[nodiscard]] std::int64_t keys(std::uint8_t db) const {
+      return std::ranges::count_if(items, [&](const auto& one) { return one.first.db == db; });
+    }
+  };
 };
 
 class VIsReproducible final : public Checker {
@@ -241,6 +348,7 @@ class AcknowledgedWrites final : public Checker {
 Checkers checkers_of_disks() {
   Checkers all;
   all.push_back(std::make_unique<StateIsLogPrefix>());
+  all.push_back(std::make_unique<Recount>());
   all.push_back(std::make_unique<VIsReproducible>());
   all.push_back(std::make_unique<LogBeforeState>());
   all.push_back(std::make_unique<DurableMeansDurable>());

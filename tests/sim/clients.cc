@@ -14,7 +14,7 @@ Clients::Clients(Cluster& cluster, Random& random)
     : cluster_(cluster),
       random_(random),
       pace_us_(random.between(120 * ms, 330 * ms)),
-      commands_(random, random.chance(0.15)) {}
+      commands_(random, {.large_values = random.chance(0.15), .board = random.chance(0.12)}) {}
 
 void Clients::begin() {
   for (std::size_t i = 0; i < sessions; ++i) {
@@ -46,6 +46,12 @@ void Clients::act(Session& session) {
   }
   const std::size_t node = random_.chance(0.3) ? random_.below(cluster_.size()) : session.home;
   wire::Request request;
+  random_.chance(0.35) ? act_at_redis_door(request) : act_at_native_door(session, request);
+  session.busy = true;
+  attempt(session, node, std::move(request), 1);
+}
+
+void Clients::act_at_native_door(Session& session, wire::Request& request) {
   request.id = ++session.sequence;
   if (random_.chance(0.6)) {
     request.token = session.token;
@@ -54,17 +60,31 @@ void Clients::act(Session& session) {
   }
   if (random_.chance(0.04)) {
     request.commands = {commands_.special()};
-  } else {
-    const std::size_t commands = random_.chance(0.2) ? random_.between(2, 6) : 1;
-    for (std::size_t i = 0; i < commands; ++i) {
-      request.commands.push_back(random_.chance(0.4) ? commands_.read() : commands_.write());
-    }
-    if (random_.chance(0.8)) {
-      request.op_id = OpId{session.id, session.sequence};
-    }
+    return;
   }
-  session.busy = true;
-  attempt(session, node, std::move(request), 1);
+  const std::size_t commands = random_.chance(0.2) ? random_.between(2, 6) : 1;
+  for (std::size_t i = 0; i < commands; ++i) {
+    request.commands.push_back(random_.chance(0.4) ? commands_.read() : commands_.write());
+  }
+  if (random_.chance(0.8)) {
+    request.op_id = OpId{session.id, session.sequence};
+  }
+}
+
+// A connection of its own; several commands are a MULTI. It has no op ids: what was lost is lost.
+void Clients::act_at_redis_door(wire::Request& request) {
+  const std::size_t commands = random_.chance(0.15) ? random_.between(2, 5) : 1;
+  const bool second = random_.chance(0.08);
+  for (std::size_t i = 0; i < commands; ++i) {
+    wire::Command command = random_.chance(0.35) ? commands_.door_read() : commands_.door_write();
+    if (second) {
+      command.db = 1;
+      if (!command.key.empty()) {
+        command.key = command.args[1] = CommandMix::key(random_.below(CommandMix::keys_of_second));
+      }
+    }
+    request.commands.push_back(std::move(command));
+  }
 }
 
 void Clients::attempt(Session& session, std::size_t node, wire::Request request, int tries) {

@@ -32,6 +32,8 @@ class Clients {
 
   void next_request();
   void act(Session& session);
+  void act_at_native_door(Session& session, wire::Request& request);
+  void act_at_redis_door(wire::Request& request);
   void attempt(Session& session, std::size_t node, wire::Request request, int tries);
   void retry_later(Session& session, std::size_t node, wire::Request request, int tries,
                    const std::shared_ptr<replica::RequestId>& sent);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "tests/sim/describe.h"
+#include "tests/sim/door_command.h"
 
 namespace starling::sim {
 namespace {
@@ -78,6 +79,8 @@ void Cluster::start(std::size_t index) {
     return;
   }
   node.replica = std::move(*opened);
+  node.door = std::make_unique<Door>(
+      *node.replica, [this, &node] { return now(node); }, node.config.random_seed);
   const auto view = node.replica->view(then);
   note(name(index) + " starts at log position " + std::to_string(view.log_position) + ", state " +
        std::to_string(view.state_position) + ", V " + describe(view.applied));
@@ -161,6 +164,7 @@ void Cluster::crash(Node& node, bool power) {
   // A sync that is due waits for the one under way, and for the tick after it.
   const std::uint64_t promise_us = second + 2 * sync_max_us + 50 * ms;
   judge_.crashed(node.index, {power, now_us(), node.config.sync, promise_us});
+  node.door.reset();
   node.replica.reset();
   node.crash_fuse.light(0);
   node.disk.revive();
@@ -220,16 +224,20 @@ void Cluster::schedule_tick(Node& node) {
 void Cluster::tick(Node& node) {
   const Now then = now(node);
   judge_.clock(node.index, then.unix_ms);
+  const auto door = node.door->take_answers();
+  const std::int64_t expiry_ms = node.replica->expiry_ms(then);
   auto effects = node.replica->end_tick(then);
-  judge_.ticked(node.index, effects);
+  judge_.ticked(node.index, {effects, door, now_us(), then.unix_ms, expiry_ms,
+                             [&] { return node.replica->view(then); }});
   const std::uint64_t wake = effects.wake_at_us;
-  if (!failed() && perform(node, std::move(effects))) {
+  if (!failed() && perform(node, std::move(effects), door)) {
     sync_if_due(node);
     set_alarm(node, wake);
     constexpr std::uint64_t looks_every = 16;
     if (++node.ticks % looks_every == 0) {
       look(node);
     }
+    node.door->go_on();
     schedule_tick(node);
   }
 }
@@ -246,8 +254,8 @@ void Cluster::look(Node& node) {
 }
 
 // The order of Effects is the contract.
-bool Cluster::perform(Node& node, Effects effects) {
-  if (!commit(node, effects) || !answer(node, effects) || !talk(node, effects)) {
+bool Cluster::perform(Node& node, Effects effects, const std::vector<DoorAnswer>& door) {
+  if (!commit(node, effects) || !answer(node, effects, door) || !talk(node, effects)) {
     return false;
   }
   begin_jobs(node, effects);
@@ -278,31 +286,43 @@ bool Cluster::commit(Node& node, const Effects& effects) {
   return !effects.sync_first || sync(node);
 }
 
-bool Cluster::answer(Node& node, const Effects& effects) {
+bool Cluster::answer(Node& node, const Effects& effects, const std::vector<DoorAnswer>& door) {
   for (const auto& event : effects.events) {
     note(name(node.index) + " says: " + event.text);
   }
   for (const auto& reply : effects.replies) {
-    if (!lives(node)) {
+    if (!tell(node, reply.id, reply.response)) {
       return false;
     }
-    judge_.replied(node.index, reply.response, now_us());
-    const auto waiting = waiting_.find(reply.id);
-    if (waiting == waiting_.end()) {
-      continue;  // the client has gone
-    }
-    std::string line = name(node.index) + " answers " + waiting->second.what + ":";
-    for (const wire::Result& result : reply.response.results) {
-      line += " " + describe(result);
-    }
-    note(line + (reply.response.repeated ? " (repeated)" : ""));
-    const OnResponse done = std::move(waiting->second.done);
-    waiting_.erase(waiting);
-    if (done) {
-      done(reply.response);
+  }
+  for (const auto& reply : door) {
+    if (!tell(node, reply.id, reply.response)) {
+      return false;
     }
   }
   return lives(node);
+}
+
+bool Cluster::tell(Node& node, replica::RequestId id, const wire::Response& response) {
+  if (!lives(node)) {
+    return false;
+  }
+  judge_.replied(node.index, response, now_us());
+  const auto waiting = waiting_.find(id);
+  if (waiting == waiting_.end()) {
+    return true;  // the client has gone
+  }
+  std::string line = name(node.index) + " answers " + waiting->second.what + ":";
+  for (const wire::Result& result : response.results) {
+    line += " " + describe(result);
+  }
+  note(line + (response.repeated ? " (repeated)" : ""));
+  const OnResponse done = std::move(waiting->second.done);
+  waiting_.erase(waiting);
+  if (done) {
+    done(response);
+  }
+  return true;
 }
 
 bool Cluster::talk(Node& node, const Effects& effects) {
@@ -452,15 +472,23 @@ replica::RequestId Cluster::request(std::size_t index, wire::Request request, On
     what += (what.empty() ? "\"" : ", \"") + describe(command) + "\"";
   }
   note("client -> " + name(index) + ": " + what);
-  judge_.requested(index, id, request);
+  judge_.requested(index, id, request, expiry_ms(index));
   waiting_[id] = {index, now_us(), std::move(what), std::move(done)};
-  feed(index, replica::ClientRequest{id, std::move(request)});
+  if (!is_door(request)) {
+    feed(index, replica::ClientRequest{id, std::move(request)});
+    return id;
+  }
+  Node& node = *nodes_[index];
+  judge_.clock(index, now(node).unix_ms);
+  node.door->ask(id, request);
+  node.replica->tick_full() ? tick(node) : schedule_tick(node);
   return id;
 }
 
 void Cluster::give_up(std::size_t index, replica::RequestId id) {
   if (waiting_.erase(id) > 0 && up(index)) {
     coverage_.hit("client gone");
+    nodes_[index]->door->give_up(id);
     feed(index, replica::ClientGone{{id}});
   }
 }

@@ -12,6 +12,7 @@
 
 #include "server/replica/replica.h"
 #include "tests/sim/coverage.h"
+#include "tests/sim/door.h"
 #include "tests/sim/faulty_store.h"
 #include "tests/sim/fuse.h"
 #include "tests/sim/judge.h"
@@ -57,6 +58,7 @@ class Cluster final : private Endpoints {
   [[nodiscard]] FaultyStore& disk(std::size_t node) { return nodes_[node]->disk; }
   [[nodiscard]] NodeClock& clock(std::size_t node) { return nodes_[node]->clock; }
   [[nodiscard]] replica::View view(std::size_t node) const;
+  [[nodiscard]] std::uint64_t ticks(std::size_t node) const { return nodes_[node]->ticks; }
   // It crashes at its n-th step from now on, between any two effects.
   void crash_at_step(std::size_t node, std::uint64_t steps, bool power);
   void crash_with_power(std::size_t node, bool power) { nodes_[node]->crash_power = power; }
@@ -73,6 +75,11 @@ class Cluster final : private Endpoints {
   // At most, of any disk.
   std::uint64_t sync_max_us = 20 * ms;
   std::uint64_t checkpoint_max_us = 100 * ms;
+
+  // What expiry goes by at a node that is up.
+  [[nodiscard]] std::int64_t expiry_ms(std::size_t node) const {
+    return nodes_[node]->replica->expiry_ms(now(*nodes_[node]));
+  }
 
   // -- clients --
   using OnResponse = std::function<void(const wire::Response&)>;
@@ -106,6 +113,7 @@ class Cluster final : private Endpoints {
     NodeClock clock;
     FaultyStore disk;
     std::unique_ptr<replica::Replica> replica;  // empty while down
+    std::unique_ptr<Door> door;                 // for Redis clients, as long
     std::uint64_t lifetime = 0;                 // events of earlier ones mean nothing
     std::uint64_t monotonic_offset_us = 0;
     bool tick_pending = false;
@@ -136,8 +144,8 @@ class Cluster final : private Endpoints {
     return nodes_[node]->lifetime;
   }
   void feed(std::size_t node, replica::Input input) override;
-  void heard(std::size_t node, const wire::PeerMessage& message) override {
-    judge_.heard(node, message);
+  void heard(std::size_t node, std::size_t from, const wire::PeerMessage& message) override {
+    judge_.heard(node, from, message, now_us());
   }
   void broken(std::string complaint) override { judge_.complain("wire", std::move(complaint)); }
 
@@ -146,9 +154,10 @@ class Cluster final : private Endpoints {
   void tick(Node& node);
   void look(Node& node);
   // Each returns false if the node died on the way.
-  bool perform(Node& node, replica::Effects effects);
+  bool perform(Node& node, replica::Effects effects, const std::vector<DoorAnswer>& door);
   bool commit(Node& node, const replica::Effects& effects);
-  bool answer(Node& node, const replica::Effects& effects);
+  bool answer(Node& node, const replica::Effects& effects, const std::vector<DoorAnswer>& door);
+  bool tell(Node& node, replica::RequestId id, const wire::Response& response);
   bool talk(Node& node, const replica::Effects& effects);
   void begin_jobs(Node& node, replica::Effects& effects);
   bool lives(Node& node);  // one more step, unless its fuse has burnt down

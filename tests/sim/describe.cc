@@ -3,6 +3,8 @@
 #include <array>
 #include <string_view>
 
+#include "tests/sim/door_command.h"
+
 namespace starling::sim {
 namespace {
 
@@ -66,6 +68,10 @@ const char* name_of(wire::CommandCode code) {
       return "mv-set";
     case mv_get:
       return "mv-get";
+    case expire:
+      return "expire";
+    case zset_add:
+      return "zset-add";
     case scan:
       return "scan";
     case export_:
@@ -74,6 +80,8 @@ const char* name_of(wire::CommandCode code) {
       return "why";
     case explain:
       return "explain";
+    case conflicts:
+      return "conflicts";
     case status:
       return "status";
     case partition:
@@ -115,6 +123,13 @@ std::string describe(const wire::PeerMessage& message) {
 }
 
 std::string describe(const wire::Command& command) {
+  if (is_door(command)) {
+    std::string words = command.db == 0 ? "" : std::to_string(command.db) + ":";
+    for (const std::string& word : command.args) {
+      words += (words.empty() || words.back() == ':' ? "" : " ") + short_text(word);
+    }
+    return words;
+  }
   std::string out = std::string(name_of(command.code)) + " " + command.key;
   for (const std::string& arg : command.args) {
     out += " " + short_text(arg);

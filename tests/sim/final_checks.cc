@@ -1,6 +1,7 @@
 #include "tests/sim/final_checks.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -8,6 +9,8 @@
 #include <vector>
 
 #include "tests/sim/commands.h"
+#include "tests/sim/describe.h"
+#include "tests/sim/door_command.h"
 
 namespace starling::sim {
 namespace {
@@ -95,47 +98,51 @@ class FinalChecks {
  public:
   explicit FinalChecks(Cluster& cluster) : cluster_(cluster), members_(members(cluster)) {}
 
+  // Whose time is over, somebody takes away (by every clock: nobody may be waited for).
+  void expiry() {
+    cluster_.judge().checked("eventually keys that have expired are gone");
+    auto late = overdue();
+    if (late.empty()) {
+      return;
+    }
+    cluster_.run_for(10 * second);  // a clock may just have jumped
+    for (const auto& [key, at] : overdue()) {
+      if (const auto was = late.find(key); was != late.end() && was->second == at) {
+        fail("liveness", "\"" + key.key + "\" has expired everywhere, and nobody takes it away");
+        return;
+      }
+    }
+  }
+
   // The same answers everywhere; the judge compares each with the oracle's.
   void answers() {
-    std::map<std::string, wire::Result> first;
     for (const std::size_t node : members_) {
       for (std::size_t k = 0; k < CommandMix::keys; ++k) {
-        for (const CommandCode code :
-             {CommandCode::type, CommandCode::get, CommandCode::set_members, CommandCode::set_size,
-              CommandCode::hash_get_all, CommandCode::hash_size, CommandCode::flag_get,
-              CommandCode::mv_get}) {
-          const Command command{code, 0, CommandMix::key(k), {}, 0};
-          const auto answer = one(node, command);
-          if (!answer) {
-            return;
-          }
-          cluster_.judge().checked("finally equal answers");
-          const auto known =
-              first.try_emplace(std::to_string(static_cast<int>(code)) + command.key, *answer);
-          if (known.first->second != *answer) {
-            fail("I6", cluster_.name(node) + " answers differently about " + command.key +
-                           " than another node with the same V");
-            return;
-          }
-          if (code == CommandCode::type && *answer == wire::Result("none")) {
-            break;  // no key: no need to ask for each type
-          }
-        }
+        answers_about(node, {0, CommandMix::key(k)});
+      }
+      answers_about(node, {0, CommandMix::board});
+      for (std::size_t k = 0; k < CommandMix::keys_of_second; ++k) {
+        answers_about(node, {1, CommandMix::key(k)});
+      }
+      for (const std::uint8_t db : {std::uint8_t{0}, std::uint8_t{1}}) {
+        same_as_others(node, door_command("DBSIZE", db));
       }
     }
   }
 
   void scans() {
     for (const std::size_t node : members_) {
-      auto keys = pages(node, CommandCode::scan, 7);
-      if (cluster_.failed()) {
-        return;
-      }
-      std::ranges::sort(keys);
-      cluster_.judge().checked("finally scans name the keys that exist");
-      if (keys != cluster_.judge().history().oracle().keys(0, cluster_.view(node).applied)) {
-        fail("spec", cluster_.name(node) + " scans other keys than exist");
-        return;
+      for (const std::uint8_t db : {std::uint8_t{0}, std::uint8_t{1}}) {
+        auto keys = pages(node, CommandCode::scan, 7, db);
+        if (cluster_.failed()) {
+          return;
+        }
+        std::ranges::sort(keys);
+        cluster_.judge().checked("finally scans name the keys that exist");
+        if (keys != oracle().keys(db, cluster_.view(node).applied)) {
+          fail("spec", cluster_.name(node) + " scans other keys than exist");
+          return;
+        }
       }
     }
   }
@@ -143,7 +150,7 @@ class FinalChecks {
   void exports() {
     std::optional<std::vector<std::string>> first;
     for (const std::size_t node : members_) {
-      auto lines = pages(node, CommandCode::export_, 3000);
+      auto lines = pages(node, CommandCode::export_, 3000, 0);
       if (cluster_.failed()) {
         return;
       }
@@ -188,6 +195,76 @@ class FinalChecks {
     cluster_.judge().complain(rule, std::move(sentence));
   }
 
+  [[nodiscard]] const Oracle& oracle() { return cluster_.judge().history().oracle(); }
+
+  // Deadlines that are over at every node, by what the nodes have seen.
+  std::map<ObjectKey, std::int64_t> overdue() {
+    std::int64_t time_ms = std::numeric_limits<std::int64_t>::max();
+    for (const std::size_t node : members_) {
+      time_ms = std::min(time_ms, cluster_.up(node) ? cluster_.expiry_ms(node) : 0);
+    }
+    std::map<ObjectKey, std::int64_t> overdue;
+    for (const auto& [key, deadline] : oracle().deadlines(applied())) {
+      if (deadline.of_a_key && deadline.unix_ms < time_ms) {
+        overdue.emplace(key, deadline.unix_ms);
+      }
+    }
+    return overdue;
+  }
+  [[nodiscard]] VersionVector applied() const {
+    const auto up = std::ranges::find_if(members_, [&](auto node) { return cluster_.up(node); });
+    return up == members_.end() ? VersionVector{} : cluster_.view(*up).applied;
+  }
+
+  void answers_about(std::size_t node, const ObjectKey& key) {
+    const auto command = [&](CommandCode code) { return Command{code, key.db, key.key, {}, 0}; };
+    const auto redis = [&](const char* name) {
+      return door_command(std::string(name) + " " + key.key, key.db);
+    };
+    const auto type = same_as_others(node, command(CommandCode::type));
+    if (type == wire::Result("none")) {
+      return;  // no key
+    }
+    std::vector<Command> reads{redis("PEXPIRETIME")};
+    if (type == wire::Result("string")) {
+      reads.push_back(command(CommandCode::get));
+    } else if (type == wire::Result("set")) {
+      reads.push_back(command(CommandCode::set_members));
+      reads.push_back(redis("SCARD"));
+    } else if (type == wire::Result("hash")) {
+      reads.push_back(command(CommandCode::hash_get_all));
+      reads.push_back(redis("HLEN"));
+    } else if (type == wire::Result("flag")) {
+      reads.push_back(command(CommandCode::flag_get));
+    } else if (type == wire::Result("zset")) {
+      reads.push_back(redis("ZCARD"));
+      reads.push_back(door_command(Words{"ZRANGE", key.key, "0", "-1", "WITHSCORES"}, key.db));
+    } else {
+      reads.push_back(command(CommandCode::mv_get));
+    }
+    for (const Command& read : reads) {
+      (void)same_as_others(node, read);
+    }
+  }
+
+  wire::Result same_as_others(std::size_t node, const Command& command) {
+    if (cluster_.failed()) {
+      return "none";
+    }
+    const auto answer = one(node, command);
+    if (!answer) {
+      return "none";
+    }
+    cluster_.judge().checked("finally equal answers");
+    const auto known =
+        first_.try_emplace(std::to_string(command.db) + describe(command), *answer).first;
+    if (known->second != *answer) {
+      fail("I6", cluster_.name(node) + " answers \"" + describe(command) +
+                     "\" differently than another node with the same V");
+    }
+    return *answer;
+  }
+
   std::optional<wire::Result> one(std::size_t node, const Command& command) {
     const auto answer = ask(cluster_, node, command);
     if (!answer && !cluster_.failed()) {
@@ -196,11 +273,12 @@ class FinalChecks {
     return answer && !cluster_.failed() ? std::optional(answer->results.front()) : std::nullopt;
   }
 
-  std::vector<std::string> pages(std::size_t node, CommandCode code, std::int64_t number) {
+  std::vector<std::string> pages(std::size_t node, CommandCode code, std::int64_t number,
+                                 std::uint8_t db) {
     std::vector<std::string> all;
     std::string cursor;
     do {
-      const auto answer = one(node, {code, 0, "", {cursor}, number});
+      const auto answer = one(node, {code, db, "", {cursor}, number});
       const auto* page = answer ? std::get_if<std::vector<std::string>>(&*answer) : nullptr;
       if (page == nullptr || page->empty()) {
         fail("liveness", cluster_.name(node) + " does not finish a scan or an export");
@@ -214,7 +292,38 @@ class FinalChecks {
 
   Cluster& cluster_;
   std::vector<std::size_t> members_;
+  std::map<std::string, wire::Result> first_;  // answers of the first node
 };
+
+// From here on nothing expires any more: every deadline is taken back, or taken away with what it
+// was left behind by.
+std::string stop_expiry(Cluster& cluster) {
+  const auto nodes = members(cluster);
+  for (int round = 0; round < 5 && !cluster.failed(); ++round) {
+    const std::size_t node = nodes[static_cast<std::size_t>(round) % nodes.size()];
+    const auto pending = cluster.judge().history().oracle().deadlines(cluster.view(node).applied);
+    if (pending.empty()) {
+      return {};
+    }
+    for (const auto& [key, deadline] : pending) {
+      wire::Request request;
+      if (deadline.of_a_key && deadline.unix_ms > cluster.expiry_ms(node)) {
+        request.commands = {door_command(Words{"PERSIST", key.key}, key.db)};
+      } else {
+        request.commands = {door_command(Words{"SET", key.key, "x"}, key.db),
+                            door_command(Words{"DEL", key.key}, key.db)};
+      }
+      (void)ask(cluster, node, std::move(request));
+      if (cluster.failed()) {
+        return {};
+      }
+    }
+    if (std::string why = settle(cluster); !why.empty()) {
+      return why;
+    }
+  }
+  return "some deadline comes back again and again";
+}
 
 }  // namespace
 
@@ -271,6 +380,14 @@ void check_at_the_end(Cluster& cluster) {
     cluster.judge().complain("liveness", late);
   }
   FinalChecks checks(cluster);
+  if (!cluster.failed()) {
+    checks.expiry();
+  }
+  if (!cluster.failed()) {
+    if (const std::string late = stop_expiry(cluster); !late.empty()) {
+      cluster.judge().complain("liveness", "everything has healed, and " + late);
+    }
+  }
   for (const auto check : {&FinalChecks::answers, &FinalChecks::scans, &FinalChecks::exports,
                            &FinalChecks::digests, &FinalChecks::acknowledged_writes}) {
     if (!cluster.failed()) {

@@ -36,6 +36,9 @@ struct NodeHistory {
   Origin self;
   std::uint64_t started_us = 0;
   std::uint64_t latest_wall_ms = 0;  // that its clock ever showed
+  // Of each other node, by index: how far its clock was ahead of virtual time, at most, by what
+  // this lifetime has heard.
+  std::map<std::size_t, std::int64_t> clocks_ahead_ms;
 
   VersionVector applied;  // what its log holds
   std::uint64_t position = 0;
@@ -47,8 +50,14 @@ struct NodeHistory {
   std::uint64_t ingested = 0;                      // log position of the state on disk
   ReferenceState ingested_state;
 
-  std::unordered_map<replica::RequestId, wire::Request> asked;  // and not answered yet
-  std::uint64_t answered = 0;  // last own dot that belongs to a request
+  struct Asked {
+    wire::Request request;
+    std::int64_t expiry_ms = 0;  // what expiry went by when it came
+    std::uint64_t tick = 0;      // in which it came
+  };
+  std::unordered_map<replica::RequestId, Asked> asked;  // and not answered yet
+  std::uint64_t tick = 0;
+  std::uint64_t answered = 0;  // last own dot that belongs to a request, or to expiry
 
   // What a power cut leaves it at least: V at the synced end of its log.
   [[nodiscard]] const VersionVector& durable() const;

@@ -7,6 +7,7 @@
 #include "server/replica/record.h"
 #include "tests/sim/checkers.h"
 #include "tests/sim/describe.h"
+#include "tests/sim/door_command.h"
 
 namespace starling::sim {
 namespace {
@@ -16,8 +17,8 @@ using wire::ErrorCode;
 
 Checkers all_checkers() {
   Checkers all;
-  for (auto* some :
-       {checkers_of_entries, checkers_of_answers, checkers_of_disks, checkers_of_peers}) {
+  for (auto* some : {checkers_of_entries, checkers_of_answers, checkers_of_expiry,
+                     checkers_of_disks, checkers_of_peers}) {
     std::ranges::move(some(), std::back_inserter(all));
   }
   return all;
@@ -27,7 +28,8 @@ std::string full_name(const Checker& checker) { return checker.rule() + " " + ch
 
 // Commands that read a cut or the node itself: their answers are checked at the end of a seed.
 bool is_special(const wire::Request& request) {
-  return request.commands.empty() || request.commands.front().code >= wire::CommandCode::scan;
+  return request.commands.empty() ||
+         (request.commands.front().code >= wire::CommandCode::scan && !is_door(request));
 }
 
 const wire::Error* refusal(const wire::Response& response) {
@@ -38,6 +40,12 @@ const wire::Error* refusal(const wire::Response& response) {
                            error->code == ErrorCode::not_ready ||
                            error->code == ErrorCode::no_space || error->code == ErrorCode::storage);
   return refuses ? error : nullptr;
+}
+
+// A MULTI whose WATCH saw a change ran nothing.
+bool watch_failed(const wire::Request& request, const wire::Response& response) {
+  return is_door(request) && request.commands.size() > 1 && response.results.size() == 1 &&
+         std::holds_alternative<wire::Nil>(response.results.front());
 }
 
 }  // namespace
@@ -96,8 +104,9 @@ void Judge::clock(std::size_t index, std::uint64_t wall_ms) {
   node.latest_wall_ms = std::max(node.latest_wall_ms, wall_ms);
 }
 
-void Judge::ticked(std::size_t index, const replica::Effects& effects) {
+void Judge::ticked(std::size_t index, const Tick& tick) {
   NodeHistory& node = history_.node(index);
+  const replica::Effects& effects = tick.effects;
   std::vector<Written*> own;
   if (effects.record) {
     const auto record = Record::decode(effects.record->record);
@@ -113,24 +122,91 @@ void Judge::ticked(std::size_t index, const replica::Effects& effects) {
       seen.advance({run.origin, run.last});
     }
   }
-  for (const replica::Reply& reply : effects.replies) {
-    const auto asked = node.asked.find(reply.id);
+  answer_all(node, tick);
+  for (Written* written : own) {
+    if (written->id == no_entry && !violation_) {
+      expired(node, *written, tick);
+    }
+  }
+  ++node.tick;
+}
+
+// The answers of both doors, in the order in which they ran: by what they had seen, and before
+// those who saw what it wrote, the one who wrote it.
+void Judge::answer_all(NodeHistory& node, const Tick& tick) {
+  struct Next {
+    replica::RequestId id;
+    const wire::Response* response;
+    const DoorAnswer* door;
+  };
+  const auto seen = [&](const Next& next) { return next.response->token.at(node.self); };
+  std::vector<Next> all;
+  auto native = tick.effects.replies.begin();
+  for (const DoorAnswer& door : tick.door) {
+    const Next next{door.id, &door.response, &door};
+    const bool wrote = door.before < seen(next);
+    for (; native != tick.effects.replies.end(); ++native) {
+      const Next other{native->id, &native->response, nullptr};
+      if (seen(other) > seen(next) || (wrote && seen(other) == seen(next))) {
+        break;
+      }
+      all.push_back(other);
+    }
+    all.push_back(next);
+  }
+  for (; native != tick.effects.replies.end(); ++native) {
+    all.push_back({native->id, &native->response, nullptr});
+  }
+  for (const Next& next : all) {
+    const auto asked = node.asked.find(next.id);
     if (asked == node.asked.end()) {
       complain("R2.2", node.name + " answers a request that nobody made, or answers twice");
       return;
     }
-    const wire::Request request = std::move(asked->second);
+    const NodeHistory::Asked was = std::move(asked->second);
     node.asked.erase(asked);
+    Ran ran{was.request, *next.response, {tick.expiry_ms}};
+    if (next.door != nullptr) {
+      ran.times_ms = {next.door->expiry_ms};
+    } else if (was.tick == node.tick && was.expiry_ms != tick.expiry_ms) {
+      ran.times_ms = {was.expiry_ms, tick.expiry_ms};  // at once, or when this tick ended
+    }
     if (!violation_) {
-      answered(node, request, reply.response);
+      answered(node, ran);
     }
   }
-  for (const Written* written : own) {
-    if (written->id == no_entry) {
-      complain("R1.3", node.name + " wrote entry " + history_.shown(written->first()) +
-                           " that belongs to no request");
+}
+
+// An entry that belongs to no request: only expiry writes those.
+void Judge::expired(NodeHistory& node, Written& written, const Tick& tick) {
+  const replica::View view = tick.view();
+  Expired event{node, written, {}, {}, tick.expiry_ms, tick.wall_ms, tick.now_us, view};
+  bool plausible = true;
+  for (const Op& op : written.entry.ops) {
+    if (const auto* kill = std::get_if<Kill>(&op.change)) {
+      plausible = plausible && kill->level == ScopeLevel::key;
+      event.keys.push_back(op.key.object);
+    } else if (std::holds_alternative<Remove>(op.change)) {
+      plausible = plausible && op.key.cell.kind() == CellKind::deadline;
+      event.left_over.push_back(op.key.object);
+    } else {  // the totals of the key just killed
+      plausible = plausible && std::holds_alternative<Reset>(op.change) && !event.keys.empty() &&
+                  event.keys.back() == op.key.object;
     }
   }
+  if (!plausible) {
+    complain("R1.3", node.name + " wrote entry " + history_.shown(written.first()) +
+                         " that belongs to no request");
+    return;
+  }
+  if (knows_all_) {
+    show([&](Checker& checker) { checker.expired(event); });
+  }
+  history_.link(written, {});
+  node.answered = written.last().n;
+  history_.oracle().expire(event.keys, event.left_over, written.entry.deps, written.id);
+  coverage_.hit("branch key expired", event.keys.size());
+  coverage_.hit("branch deadline of no key removed", event.left_over.size());
 }
 
 // What this node's own origin wrote in this tick.
@@ -185,8 +261,10 @@ void Judge::read_log(NodeHistory& node, const std::string& bytes, std::uint64_t 
 
 // ---------------------------------------------------------------- answers
 
-void Judge::requested(std::size_t index, replica::RequestId id, const wire::Request& request) {
-  history_.node(index).asked.insert_or_assign(id, request);
+void Judge::requested(std::size_t index, replica::RequestId id, const wire::Request& request,
+                      std::int64_t expiry_ms) {
+  NodeHistory& node = history_.node(index);
+  node.asked.insert_or_assign(id, NodeHistory::Asked{request, expiry_ms, node.tick});
 }
 
 std::vector<const OracleEntry*> Judge::applied_before(NodeHistory& node,
@@ -235,9 +313,31 @@ Answer::Kind Judge::kind_of(const NodeHistory& node, const wire::Response& respo
   return response.token.at(node.self) > node.answered ? Answer::Kind::write : Answer::Kind::read;
 }
 
-void Judge::answered(NodeHistory& node, const wire::Request& request,
-                     const wire::Response& response) {
-  if (is_special(request)) {
+// What the specification gives. If the moment is not known exactly, the one that fits.
+Oracle::Answer Judge::wanted(const Ran& ran, const Written* entry, const VersionVector& seen) {
+  Oracle& oracle = history_.oracle();
+  std::size_t kills = 0;
+  if (entry != nullptr) {
+    kills = static_cast<std::size_t>(std::ranges::count_if(entry->entry.ops, [](const Op& op) {
+      const auto* kill = std::get_if<Kill>(&op.change);
+      return kill != nullptr && kill->level == ScopeLevel::key;
+    }));
+  }
+  Oracle::Answer answer;
+  for (const std::int64_t time_ms : ran.times_ms) {
+    oracle.undo();  // of the time before
+    answer = oracle.execute(ran.request.commands, seen, time_ms, entry ? entry->id : no_entry);
+    if (same(ran.response.results, answer.results) && (entry == nullptr || answer.kills == kills)) {
+      break;
+    }
+  }
+  oracle.keep();
+  return answer;
+}
+
+void Judge::answered(NodeHistory& node, const Ran& ran) {
+  const auto& [request, response, times_ms] = ran;
+  if (is_special(request) || watch_failed(request, response)) {
     return;
   }
   const Answer::Kind kind = kind_of(node, response);
@@ -253,15 +353,36 @@ void Judge::answered(NodeHistory& node, const wire::Request& request,
                 entry,
                 entry ? entry->entry.deps : response.token,
                 applied_before(node, request, response.token),
+                times_ms,
                 {}};
   if (entry != nullptr) {
     history_.link(*entry, response.results);
     node.answered = last.n;
-    answer.wanted = history_.oracle().execute(request.commands, answer.seen, entry->id);
-  } else if (kind == Answer::Kind::read) {
-    answer.wanted = history_.oracle().read(request.commands, answer.seen);
   }
-  show([&](Checker& checker) { checker.answered(answer); });
+  if (entry != nullptr || kind == Answer::Kind::read) {
+    answer.wanted = wanted(ran, entry, answer.seen);
+    knows_all_ = knows_all_ && answer.wanted.known;
+    count(ran, answer.wanted);
+  }
+  if (knows_all_ || answer.kind == Answer::Kind::refused) {
+    show([&](Checker& checker) { checker.answered(answer); });
+  }
+}
+
+void Judge::count(const Ran& ran, const Oracle::Answer& wanted) {
+  for (std::size_t i = 0; i < wanted.results.size() && is_door(ran.request); ++i) {
+    const Words& words = ran.request.commands[i].args;
+    std::string name = words.front();
+    for (const char* option : {"GT", "LT", "PX", "KEEPTTL"}) {
+      if (std::ranges::find(words, option) != words.end()) {
+        name += std::string(" ") + option;
+      }
+    }
+    coverage_.hit("command " + name);
+  }
+  for (const std::string& branch : wanted.branches) {
+    coverage_.hit(branch);
+  }
 }
 
 void Judge::replied(std::size_t index, const wire::Response& response, std::uint64_t now_us) {
@@ -280,8 +401,20 @@ void Judge::said(std::size_t index, const wire::PeerMessage& message) {
   show([&](Checker& checker) { checker.said(node, message); });
 }
 
-void Judge::heard(std::size_t index, const wire::PeerMessage& message) {
+void Judge::heard(std::size_t index, std::size_t from, const wire::PeerMessage& message,
+                  std::uint64_t now_us) {
   NodeHistory& node = history_.node(index);
+  std::optional<std::uint64_t> clock_ms;
+  if (const auto* hello = std::get_if<wire::Hello>(&message)) {
+    clock_ms = hello->clock_ms;
+  } else if (const auto* heartbeat = std::get_if<wire::Heartbeat>(&message)) {
+    clock_ms = heartbeat->clock_ms;
+  }
+  if (clock_ms) {
+    const auto ahead_ms = static_cast<std::int64_t>(*clock_ms - now_us / 1000);
+    const auto known = node.clocks_ahead_ms.try_emplace(from, ahead_ms).first;
+    known->second = std::max(known->second, ahead_ms);
+  }
   show([&](Checker& checker) { checker.heard(node, message); });
 }
 
@@ -351,6 +484,7 @@ void Judge::started(std::size_t index, const FaultyStore& store, const replica::
   node.id = view.node;
   node.self = view.origin;
   node.started_us = now_us;
+  node.clocks_ahead_ms.clear();
   node.answered = history_.head(node.self).n;
   ingested(index, store);  // if it died right after the file was in place
   if (violation_) {

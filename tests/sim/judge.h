@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "tests/sim/checker.h"
 #include "tests/sim/coverage.h"
+#include "tests/sim/door.h"
 
 namespace starling::sim {
 
@@ -26,13 +28,23 @@ class Judge {
   // -- what happens to the cluster, in this order --
   void added(std::size_t node, const replica::Config& config);
   void clock(std::size_t node, std::uint64_t wall_ms);
-  void requested(std::size_t node, replica::RequestId id, const wire::Request& request);
+  void requested(std::size_t node, replica::RequestId id, const wire::Request& request,
+                 std::int64_t expiry_ms);
   // A tick has ended; nothing of it has been performed yet.
-  void ticked(std::size_t node, const replica::Effects& effects);
+  struct Tick {
+    const replica::Effects& effects;
+    const std::vector<DoorAnswer>& door;  // of its Redis door
+    std::uint64_t now_us = 0;
+    std::uint64_t wall_ms = 0;
+    std::int64_t expiry_ms = 0;
+    const std::function<replica::View()>& view;
+  };
+  void ticked(std::size_t node, const Tick& tick);
   void committed(std::size_t node, const replica::LogWrite& write);
   void replied(std::size_t node, const wire::Response& response, std::uint64_t now_us);
   void said(std::size_t node, const wire::PeerMessage& message);
-  void heard(std::size_t node, const wire::PeerMessage& message);
+  void heard(std::size_t node, std::size_t from, const wire::PeerMessage& message,
+             std::uint64_t now_us);
   void synced(std::size_t node, std::uint64_t position);
   void digested(std::size_t node, const VersionVector& applied, const Digest& digest);
   void froze(std::size_t node);
@@ -60,7 +72,18 @@ class Judge {
   void read_own(NodeHistory& node, const Run& run, VersionVector& seen, std::vector<Written*>& own);
   void read_log(NodeHistory& node, const std::string& record, std::uint64_t position, bool replay);
   [[nodiscard]] Answer::Kind kind_of(const NodeHistory& node, const wire::Response& response);
-  void answered(NodeHistory& node, const wire::Request& request, const wire::Response& response);
+  // Something that ran, and was answered.
+  struct Ran {
+    const wire::Request& request;
+    const wire::Response& response;
+    std::vector<std::int64_t> times_ms;  // by one of which it took keys to have expired
+  };
+  void answered(NodeHistory& node, const Ran& ran);
+  void answer_all(NodeHistory& node, const Tick& tick);
+  [[nodiscard]] Oracle::Answer wanted(const Ran& ran, const Written* entry,
+                                      const VersionVector& seen);
+  void count(const Ran& ran, const Oracle::Answer& wanted);
+  void expired(NodeHistory& node, Written& written, const Tick& tick);
   [[nodiscard]] std::vector<const OracleEntry*> applied_before(NodeHistory& node,
                                                                const wire::Request& request,
                                                                const VersionVector& seen);
@@ -69,6 +92,7 @@ class Judge {
   History history_;
   std::vector<std::unique_ptr<Checker>> checkers_;
   std::optional<Violation> violation_;
+  bool knows_all_ = true;  // the oracle, of what was written: then it can judge answers
 };
 
 // Every property that this simulator checks, as "rule property".

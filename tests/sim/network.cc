@@ -181,7 +181,7 @@ void SimNetwork::arrive(std::size_t connection, std::size_t from, Packet packet)
     nodes_.broken("a message does not decode: " + std::string(wire::message(message.error())));
     return;
   }
-  nodes_.heard(receiver.node, *message);
+  nodes_.heard(receiver.node, sender.node, *message);
   nodes_.feed(receiver.node, replica::PeerReceived{id_of(connection, 1 - from), std::move(*message),
                                                    packet.frame.size()});
 }

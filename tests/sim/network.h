@@ -29,7 +29,7 @@ class Endpoints {
   // Grows with every start and every crash: connections of earlier lifetimes are broken.
   [[nodiscard]] virtual std::uint64_t lifetime(std::size_t node) const = 0;
   virtual void feed(std::size_t node, replica::Input input) = 0;
-  virtual void heard(std::size_t node, const wire::PeerMessage& message) = 0;
+  virtual void heard(std::size_t node, std::size_t from, const wire::PeerMessage& message) = 0;
   virtual void broken(std::string complaint) = 0;
 };
 

@@ -1,21 +1,24 @@
 #include "tests/sim/oracle.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <cmath>
 #include <limits>
-#include <set>
 #include <utility>
+
+#include "tests/sim/door_command.h"
+#include "tests/sim/oracle_act.h"
 
 namespace starling::sim {
 namespace {
 
 using wire::Command;
-using wire::CommandCode;
-using wire::Error;
-using wire::ErrorCode;
-using wire::Nil;
-using wire::Ok;
 using wire::Result;
+
+constexpr std::array all_types{ObjectType::string, ObjectType::hash,        ObjectType::set,
+                               ObjectType::flag,   ObjectType::mv_register, ObjectType::sorted_set};
+constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
 
 std::optional<std::int64_t> as_integer(const std::string& text) {
   std::int64_t value = 0;
@@ -26,13 +29,13 @@ std::optional<std::int64_t> as_integer(const std::string& text) {
   return value;
 }
 
+}  // namespace
+
 std::int64_t clamped(Int128 value) {
   constexpr Int128 low = std::numeric_limits<std::int64_t>::min();
   constexpr Int128 high = std::numeric_limits<std::int64_t>::max();
   return static_cast<std::int64_t>(std::clamp(value, low, high));
 }
-
-}  // namespace
 
 EntryId Oracle::add_entry(OracleEntry entry) {
   entries_.push_back(std::move(entry));
@@ -73,11 +76,16 @@ bool Oracle::Object::has(ObjectType type) const {
       return flag;
     case ObjectType::mv_register:
       return !mv.empty();
-    case ObjectType::sorted_set:  // not in the schedules yet
+    case ObjectType::sorted_set:
+      return !members.empty();
     case ObjectType::none:
       break;
   }
   return false;
+}
+
+bool Oracle::Object::has_any() const {
+  return std::ranges::any_of(all_types, [&](ObjectType type) { return has(type); });
 }
 
 // By its header; without one by the oldest sibling of the first cell that shows and keeps a time.
@@ -101,6 +109,19 @@ Hlc Oracle::Object::created(ObjectType type) const {
       return first->oldest;
     }
   }
+  if (type == ObjectType::sorted_set) {
+    const Member* first = nullptr;  // in the order of rows
+    std::uint32_t first_place = 0;
+    for (const auto& [name, member] : members) {
+      if (!member.bases.empty() && (first == nullptr || place_of(name) < first_place)) {
+        first = &member;
+        first_place = place_of(name);
+      }
+    }
+    if (first != nullptr) {
+      return first->oldest;
+    }
+  }
   if (type == ObjectType::mv_register) {
     Hlc oldest = UINT64_MAX;
     for (const auto& [bytes, hlc] : mv) {
@@ -113,82 +134,96 @@ Hlc Oracle::Object::created(ObjectType type) const {
 
 ObjectType Oracle::Object::visible() const {
   std::pair<Hlc, ObjectType> best{0, ObjectType::none};
-  for (const ObjectType type : {ObjectType::string, ObjectType::hash, ObjectType::set,
-                                ObjectType::flag, ObjectType::mv_register}) {
-    if (has(type)) {
+  for (const ObjectType type : all_types) {
+    if (!expired && has(type)) {
       best = std::max(best, std::pair(created(type), type));
     }
   }
   return best.second;
 }
 
-Oracle::Object Oracle::look(const Atoms& atoms, const View& view) const {
-  Object object;
-  const auto value = [&](Number& number, const Atom& atom) {
-    const OracleEntry& entry = entries_[atom.entry];
-    const std::tuple rank(entry.hlc, entry.origin, entry.first);
-    number.oldest = number.winner ? std::min(number.oldest, entry.hlc) : entry.hlc;
+void Oracle::show(Object& object, const Atom& atom) const {
+  const OracleEntry& entry = entries_[atom.entry];
+  const Hlc hlc = entry.hlc;
+  const Rank rank(hlc, entry.origin, entry.first);
+  const auto value = [&](Number& number) {
+    number.oldest = number.winner ? std::min(number.oldest, hlc) : hlc;
     if (!number.winner || rank > number.rank) {
       number.winner = atom.bytes;
       number.rank = rank;
     }
   };
-  const auto increment = [&](Number& number, const Atom& atom) {
+  const auto increment = [&](Number& number) {
     number.incremented = true;
     number.sum += atom.delta;
   };
-  for (const Atom& atom : atoms) {
-    if (!shows(view, atom)) {
-      continue;
+  switch (atom.part) {
+    case Part::string_value:
+      return value(object.string);
+    case Part::string_increment:
+      return increment(object.string);
+    case Part::element:
+      object.elements[atom.sub] = true;
+      return;
+    case Part::field_value:
+      return value(object.fields[atom.sub]);
+    case Part::field_increment:
+      return increment(object.fields[atom.sub]);
+    case Part::flag:
+      object.flag = true;
+      return;
+    case Part::mv_value: {
+      const auto [it, fresh] = object.mv.try_emplace(atom.bytes, hlc);
+      it->second = std::min(it->second, hlc);
+      return;
     }
-    const Hlc hlc = entries_[atom.entry].hlc;
-    switch (atom.part) {
-      case Part::string_value:
-        value(object.string, atom);
-        break;
-      case Part::string_increment:
-        increment(object.string, atom);
-        break;
-      case Part::element:
-        object.elements[atom.sub] = true;
-        break;
-      case Part::field_value:
-        value(object.fields[atom.sub], atom);
-        break;
-      case Part::field_increment:
-        increment(object.fields[atom.sub], atom);
-        break;
-      case Part::flag:
-        object.flag = true;
-        break;
-      case Part::mv_value: {
-        const auto [it, fresh] = object.mv.try_emplace(atom.bytes, hlc);
-        it->second = std::min(it->second, hlc);
-        break;
-      }
-      case Part::header: {
-        Hlc& created = object.headers[atom.type];
-        created = std::max(created, hlc);
-        break;
-      }
+    case Part::score: {
+      Member& member = object.members[atom.sub];
+      member.oldest = member.bases.empty() ? hlc : std::min(member.oldest, hlc);
+      member.bases.push_back({rank, atom.real, atom.rule});
+      return;
+    }
+    case Part::score_increment:
+      object.members[atom.sub].sum += atom.real;
+      return;
+    case Part::deadline:
+      object.deadline = std::max(object.deadline.value_or(atom.delta), atom.delta);
+      ++object.deadlines;
+      return;
+    case Part::header: {
+      Hlc& created = object.headers[atom.type];
+      created = std::max(created, hlc);
     }
   }
+}
+
+Oracle::Object Oracle::look(const Atoms& atoms, const View& view) const {
+  Object object;
+  for (const Atom& atom : atoms) {
+    if (shows(view, atom)) {
+      show(object, atom);
+    }
+  }
+  object.expired = object.deadline && *object.deadline <= view.time_ms && object.has_any();
   return object;
 }
 
-template <typename Which>
-void Oracle::take(const ObjectKey& key, const View& view, const Which& which) {
-  const auto found = by_key_.find(key);
-  if (found == by_key_.end() || view.pending == no_entry) {
-    return;
+// The later base; among raises the greatest, among lowerings the smallest of those that nobody has
+// taken away. What was added unseen comes on top.
+double Oracle::Member::score() const {
+  if (bases.empty()) {
+    return sum;
   }
-  for (std::size_t i = 0; i < found->second.size(); ++i) {
-    Atom& atom = found->second[i];
-    if (which(atom) && shows(view, atom)) {
-      atom.taken_by.push_back(view.pending);
-      taken_.push_back({key, i});
+  const Base& winner = *std::ranges::max_element(bases, {}, &Base::rank);
+  double score = winner.score;
+  for (const Base& base : bases) {
+    if (winner.rule == Rule::greatest && base.rule == Rule::greatest) {
+      score = std::max(score, base.score);
+    } else if (winner.rule == Rule::smallest && base.rule == Rule::smallest) {
+      score = std::min(score, base.score);
     }
   }
+  return std::isfinite(score) ? score + sum : score;
 }
 
 void Oracle::leave(const ObjectKey& key, const View& view, Atom atom) {
@@ -206,10 +241,16 @@ void Oracle::undo() {
   for (const ObjectKey& key : left_) {
     by_key_[key].pop_back();
   }
+  keep();
+}
+
+void Oracle::keep() {
+  taken_.clear();
+  left_.clear();
 }
 
 Oracle::Answer Oracle::execute(const std::vector<Command>& commands, const VersionVector& seen,
-                               EntryId as) {
+                               std::int64_t time_ms, EntryId as) {
   // Without an entry, one that exists only while the commands run.
   const bool temporary = as == no_entry;
   if (temporary) {
@@ -219,13 +260,14 @@ Oracle::Answer Oracle::execute(const std::vector<Command>& commands, const Versi
     entry.hlc = UINT64_MAX;
     as = add_entry(std::move(entry));
   }
-  const View view{&seen, as};
-  left_.clear();
-  taken_.clear();
+  const View view{&seen, time_ms, as};
+  keep();
   Answer answer;
-  for (const Command& one : commands) {
-    Result result = command(one, view, answer.wrote);
-    if (std::holds_alternative<Error>(result)) {
+  for (const Command& command : commands) {
+    Result result = act(*this, command, view, answer);
+    // One that fails in a MULTI changes nothing, and the others go on; a native request fails
+    // whole.
+    if (std::holds_alternative<wire::Error>(result) && !is_door(command)) {
       answer.results = {std::move(result)};
       answer.wrote = false;
       undo();
@@ -234,271 +276,76 @@ Oracle::Answer Oracle::execute(const std::vector<Command>& commands, const Versi
     answer.results.push_back(std::move(result));
   }
   if (temporary) {
-    if (answer.wrote) {
-      undo();
-    }
+    undo();
     entries_.pop_back();
   }
   return answer;
 }
 
-void Oracle::create(const ObjectKey& key, const View& view, const Object& object, ObjectType type) {
-  if (!object.has(type)) {
-    take(key, view,
-         [&](const Atom& atom) { return atom.part == Part::header && atom.type == type; });
-    leave(key, view, {.part = Part::header, .type = type});
+void Oracle::expire(const std::vector<ObjectKey>& keys, const std::vector<ObjectKey>& left_over,
+                    const VersionVector& seen, EntryId as) {
+  const View view{&seen, before_all_time, as};
+  for (const ObjectKey& key : keys) {
+    take(key, view, [](const Atom&) { return true; });
   }
+  for (const ObjectKey& key : left_over) {
+    take(key, view, [](const Atom& atom) { return atom.part == Part::deadline; });
+  }
+  keep();
 }
 
-Result Oracle::command(const Command& command, const View& view, bool& wrote) {
-  const ObjectKey key{command.db, command.key};
-  const auto look_again = [&] {
-    const auto found = by_key_.find(key);
-    return found == by_key_.end() ? Object{} : look(found->second, view);
-  };
-  const Object object = look_again();
-  const ObjectType type = object.visible();
-  const auto wrong = [&](ObjectType wanted) { return type != ObjectType::none && type != wanted; };
-  Error wrong_type{ErrorCode::wrong_type, {}};
-  const auto take_part = [&](Part part, const std::string& sub) {
-    take(key, view, [&](const Atom& atom) { return atom.part == part && atom.sub == sub; });
-  };
-  const auto take_header = [&](ObjectType of) {
-    take(key, view, [&](const Atom& atom) { return atom.part == Part::header && atom.type == of; });
-  };
-  const auto add = [&](const Number& number, Part part, const std::string& sub) -> Result {
-    const auto before = number.integer();
-    if (!before) {
-      return Error{ErrorCode::not_a_number, {}};
-    }
-    const Int128 sum = static_cast<Int128>(*before) + command.number;
-    if (sum != clamped(sum)) {
-      return Error{ErrorCode::overflow, {}};
-    }
-    const ObjectType of = part == Part::string_increment ? ObjectType::string : ObjectType::hash;
-    leave(key, view, {.part = part, .type = of, .sub = sub, .delta = command.number});
-    wrote = true;
-    return static_cast<std::int64_t>(sum);
-  };
-  const auto number_text = [](const Number& number) {
-    auto text = number.text();
-    return text ? Result(std::move(*text)) : Result(Nil{});
-  };
-
-  switch (command.code) {
-    case CommandCode::get:
-      return wrong(ObjectType::string) ? Result(wrong_type) : number_text(object.string);
-    case CommandCode::set: {
-      const bool others = std::ranges::any_of(
-          std::initializer_list<ObjectType>{ObjectType::hash, ObjectType::set, ObjectType::flag,
-                                            ObjectType::mv_register},
-          [&](ObjectType other) { return object.has(other); });
-      take(key, view, [&](const Atom& atom) {
-        return others || atom.part == Part::string_value || atom.part == Part::string_increment;
-      });
-      leave(key, view,
-            {.part = Part::string_value, .type = ObjectType::string, .bytes = command.args.at(0)});
-      wrote = true;
-      return Ok{};
-    }
-    case CommandCode::incr:
-      return wrong(ObjectType::string) ? Result(wrong_type)
-                                       : add(object.string, Part::string_increment, "");
-    case CommandCode::del:
-      if (type == ObjectType::none) {
-        return std::int64_t{0};
-      }
-      take(key, view, [](const Atom&) { return true; });
-      wrote = true;
-      return std::int64_t{1};
-    case CommandCode::exists:
-      return std::int64_t{type == ObjectType::none ? 0 : 1};
-    case CommandCode::type:
-      return std::string(type_name(type));
-
-    case CommandCode::set_add: {
-      if (wrong(ObjectType::set)) {
-        return wrong_type;
-      }
-      create(key, view, object, ObjectType::set);
-      std::set<std::string> added;
-      for (const std::string& element : command.args) {
-        if (!object.elements.contains(element)) {
-          added.insert(element);
-        }
-        take_part(Part::element, element);
-        leave(key, view, {.part = Part::element, .type = ObjectType::set, .sub = element});
-      }
-      wrote = true;
-      return static_cast<std::int64_t>(added.size());
-    }
-    case CommandCode::set_remove: {
-      if (wrong(ObjectType::set)) {
-        return wrong_type;
-      }
-      std::set<std::string> removed;
-      for (const std::string& element : command.args) {
-        if (object.elements.contains(element)) {
-          removed.insert(element);
-          take_part(Part::element, element);
-        }
-      }
-      if (!removed.empty()) {
-        wrote = true;
-        if (removed.size() == object.elements.size()) {
-          take_header(ObjectType::set);
-        }
-      }
-      return static_cast<std::int64_t>(removed.size());
-    }
-    case CommandCode::set_has:
-      return wrong(ObjectType::set)
-                 ? Result(wrong_type)
-                 : Result(std::int64_t{object.elements.contains(command.args.at(0)) ? 1 : 0});
-    case CommandCode::set_members: {
-      if (wrong(ObjectType::set)) {
-        return wrong_type;
-      }
-      std::vector<std::string> members;
-      for (const auto& [element, in] : object.elements) {
-        members.push_back(element);
-      }
-      return members;
-    }
-    case CommandCode::set_size:
-      return wrong(ObjectType::set) ? Result(wrong_type)
-                                    : Result(static_cast<std::int64_t>(object.elements.size()));
-
-    case CommandCode::hash_set: {
-      if (wrong(ObjectType::hash)) {
-        return wrong_type;
-      }
-      create(key, view, object, ObjectType::hash);
-      std::set<std::string> fresh;
-      for (std::size_t i = 0; i < command.args.size(); i += 2) {
-        const std::string& field = command.args[i];
-        if (!object.fields.contains(field)) {
-          fresh.insert(field);
-        }
-        take_part(Part::field_value, field);
-        take_part(Part::field_increment, field);
-        leave(key, view,
-              {.part = Part::field_value,
-               .type = ObjectType::hash,
-               .sub = field,
-               .bytes = command.args[i + 1]});
-      }
-      wrote = true;
-      return static_cast<std::int64_t>(fresh.size());
-    }
-    case CommandCode::hash_get: {
-      if (wrong(ObjectType::hash)) {
-        return wrong_type;
-      }
-      const auto field = object.fields.find(command.args.at(0));
-      return field == object.fields.end() ? Result(Nil{}) : number_text(field->second);
-    }
-    case CommandCode::hash_del: {
-      if (wrong(ObjectType::hash)) {
-        return wrong_type;
-      }
-      std::set<std::string> removed;
-      for (const std::string& field : command.args) {
-        if (object.fields.contains(field)) {
-          removed.insert(field);
-          take_part(Part::field_value, field);
-          take_part(Part::field_increment, field);
-        }
-      }
-      if (!removed.empty()) {
-        wrote = true;
-        if (removed.size() == object.fields.size()) {
-          take_header(ObjectType::hash);
-        }
-      }
-      return static_cast<std::int64_t>(removed.size());
-    }
-    case CommandCode::hash_get_all: {
-      if (wrong(ObjectType::hash)) {
-        return wrong_type;
-      }
-      std::vector<std::string> flat;
-      for (const auto& [field, number] : object.fields) {
-        flat.push_back(field);
-        flat.push_back(*number.text());
-      }
-      return flat;
-    }
-    case CommandCode::hash_size:
-      return wrong(ObjectType::hash) ? Result(wrong_type)
-                                     : Result(static_cast<std::int64_t>(object.fields.size()));
-    case CommandCode::hash_incr: {
-      if (wrong(ObjectType::hash)) {
-        return wrong_type;
-      }
-      create(key, view, object, ObjectType::hash);
-      const std::string& field = command.args.at(0);
-      const auto number = object.fields.find(field);
-      return add(number == object.fields.end() ? Number{} : number->second, Part::field_increment,
-                 field);
-    }
-
-    case CommandCode::flag_enable:
-      if (wrong(ObjectType::flag)) {
-        return wrong_type;
-      }
-      create(key, view, object, ObjectType::flag);
-      take_part(Part::flag, "");
-      leave(key, view, {.part = Part::flag, .type = ObjectType::flag});
-      wrote = true;
-      return Ok{};
-    case CommandCode::flag_disable:
-      if (wrong(ObjectType::flag)) {
-        return wrong_type;
-      }
-      if (object.flag) {
-        take_part(Part::flag, "");
-        take_header(ObjectType::flag);
-        wrote = true;
-      }
-      return Ok{};
-    case CommandCode::flag_get:
-      return wrong(ObjectType::flag) ? Result(wrong_type)
-                                     : Result(std::int64_t{object.flag ? 1 : 0});
-
-    case CommandCode::mv_set:
-      if (wrong(ObjectType::mv_register)) {
-        return wrong_type;
-      }
-      create(key, view, object, ObjectType::mv_register);
-      take_part(Part::mv_value, "");
-      leave(key, view,
-            {.part = Part::mv_value, .type = ObjectType::mv_register, .bytes = command.args.at(0)});
-      wrote = true;
-      return Ok{};
-    case CommandCode::mv_get: {
-      if (wrong(ObjectType::mv_register)) {
-        return wrong_type;
-      }
-      std::vector<std::string> values;
-      for (const auto& [bytes, hlc] : object.mv) {
-        values.push_back(bytes);
-      }
-      return values;
-    }
-    default:
-      return Error{ErrorCode::unsupported, {}};
+bool same(const Result& got, const Result& wanted) {
+  const auto* error = std::get_if<wire::Error>(&wanted);
+  if (error == nullptr) {
+    return got == wanted;
   }
+  const auto* other = std::get_if<wire::Error>(&got);
+  return other != nullptr && other->code == error->code;
+}
+
+bool same(const std::vector<Result>& got, const std::vector<Result>& wanted) {
+  return std::ranges::equal(got, wanted,
+                            [](const Result& a, const Result& b) { return same(a, b); });
+}
+
+bool Oracle::Member::disputed() const {
+  if (bases.empty()) {
+    return false;
+  }
+  const Rule rule = std::ranges::max_element(bases, {}, &Base::rank)->rule;
+  return rule != Rule::plain && std::ranges::count(bases, rule, &Base::rule) > 1;
 }
 
 std::vector<std::string> Oracle::keys(std::uint8_t db, const VersionVector& seen) const {
   std::vector<std::string> keys;
   for (const auto& [key, atoms] : by_key_) {
-    if (key.db == db && look(atoms, {&seen, no_entry}).visible() != ObjectType::none) {
+    if (key.db == db && look(atoms, {&seen}).has_any()) {
       keys.push_back(key.key);
     }
   }
   return keys;
+}
+
+std::optional<Oracle::Deadline> Oracle::deadline(const ObjectKey& key,
+                                                 const VersionVector& seen) const {
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end()) {
+    return std::nullopt;
+  }
+  const Object object = look(found->second, {&seen});
+  return object.deadline && *object.deadline != never
+             ? std::optional(Deadline{*object.deadline, object.has_any()})
+             : std::nullopt;
+}
+
+std::map<ObjectKey, Oracle::Deadline> Oracle::deadlines(const VersionVector& seen) const {
+  std::map<ObjectKey, Deadline> all;
+  for (const auto& [key, atoms] : by_key_) {
+    if (const auto found = deadline(key, seen)) {
+      all.emplace(key, *found);
+    }
+  }
+  return all;
 }
 
 bool Oracle::risen(const ObjectKey& key, const std::string& bytes,
@@ -507,7 +354,7 @@ bool Oracle::risen(const ObjectKey& key, const std::string& bytes,
   if (found == by_key_.end()) {
     return false;
   }
-  const View view{&seen, no_entry};
+  const View view{&seen};
   bool taken = false;
   for (const Atom& atom : found->second) {
     if ((atom.bytes == bytes || atom.sub == bytes) && sees(view, atom.entry)) {

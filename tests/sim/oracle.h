@@ -3,8 +3,10 @@
 // context and no total with the code under test.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -38,30 +40,55 @@ class Oracle {
  public:
   struct View {
     const VersionVector* seen = nullptr;
-    EntryId pending = no_entry;  // also seen: what the entry being executed did so far
+    std::int64_t time_ms = before_all_time;  // keys whose deadline has come show nothing
+    EntryId pending = no_entry;              // also seen: what the entry being executed did so far
   };
+  static constexpr std::int64_t before_all_time = std::numeric_limits<std::int64_t>::min();
   struct Answer {
     std::vector<wire::Result> results;  // or one Error
     bool wrote = false;
+    std::size_t kills = 0;  // of everything under a key
+    bool known = true;      // false: there was a command of which the specification says nothing
+    std::vector<std::string> branches;  // of the specification, for coverage
+  };
+  struct Deadline {
+    std::int64_t unix_ms = 0;
+    bool of_a_key = false;  // not left over from one that is gone
   };
 
   EntryId add_entry(OracleEntry entry);
   [[nodiscard]] const OracleEntry& entry(EntryId id) const { return entries_[id]; }
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
 
-  // What a node that has seen exactly `seen` answers to these commands, and, with `as`, what they
-  // leave behind as that entry.
-  Answer execute(const std::vector<wire::Command>& commands, const VersionVector& seen, EntryId as);
-  [[nodiscard]] Answer read(const std::vector<wire::Command>& commands, const VersionVector& seen) {
-    return execute(commands, seen, no_entry);
+  // What a node that has seen exactly `seen` answers to these commands at this time, and, with
+  // `as`, what they leave behind as that entry.
+  Answer execute(const std::vector<wire::Command>& commands, const VersionVector& seen,
+                 std::int64_t time_ms, EntryId as);
+  [[nodiscard]] Answer read(const std::vector<wire::Command>& commands, const VersionVector& seen,
+                            std::int64_t time_ms) {
+    return execute(commands, seen, time_ms, no_entry);
   }
-  // Keys of this database that show something.
+  // Takes back what the last execution left behind; not after `keep`.
+  void undo();
+  void keep();
+  // As this entry, a node that has seen `seen` takes away these keys, and these deadlines of no
+  // key.
+  void expire(const std::vector<ObjectKey>& keys, const std::vector<ObjectKey>& left_over,
+              const VersionVector& seen, EntryId as);
+
+  // Keys of this database that show something, or would if their time were not over.
   [[nodiscard]] std::vector<std::string> keys(std::uint8_t db, const VersionVector& seen) const;
+  // Every deadline that is still to come or to be dealt with.
+  [[nodiscard]] std::map<ObjectKey, Deadline> deadlines(const VersionVector& seen) const;
+  [[nodiscard]] std::optional<Deadline> deadline(const ObjectKey& key,
+                                                 const VersionVector& seen) const;
   // Is `bytes` in this key only because something that was taken away came back (I2)?
   [[nodiscard]] bool risen(const ObjectKey& key, const std::string& bytes,
                            const VersionVector& seen) const;
 
  private:
+  friend class Act;
+
   enum class Part : std::uint8_t {
     string_value,
     string_increment,
@@ -70,20 +97,27 @@ class Oracle {
     field_increment,
     flag,
     mv_value,
+    score,
+    score_increment,
+    deadline,
     header
   };
+  enum class Rule : std::uint8_t { plain, greatest, smallest };
   struct Atom {
     EntryId entry = 0;
     Part part = Part::flag;
     ObjectType type = ObjectType::none;  // of the object it belongs to
-    std::string sub{};                   // element or field
+    std::string sub{};                   // element, field or member
     std::string bytes{};
-    std::int64_t delta = 0;
+    std::int64_t delta = 0;  // or a deadline
+    double real = 0;         // a score, or its increment: multiples of 1/4, exact in any order
+    Rule rule = Rule::plain;
     std::vector<EntryId> taken_by{};
   };
+  using Rank = std::tuple<Hlc, Origin, std::uint64_t>;
   struct Number {  // a string or a hash field
     std::optional<std::string> winner;
-    std::tuple<Hlc, Origin, std::uint64_t> rank;  // of the winner
+    Rank rank;  // of the winner
     Hlc oldest = 0;
     bool incremented = false;
     Int128 sum = 0;
@@ -91,14 +125,31 @@ class Oracle {
     [[nodiscard]] std::optional<std::string> text() const;
     [[nodiscard]] std::optional<std::int64_t> integer() const;  // as INCR needs it
   };
+  struct Member {  // of a sorted set
+    struct Base {
+      Rank rank;
+      double score = 0;
+      Rule rule = Rule::plain;
+    };
+    std::vector<Base> bases;
+    Hlc oldest = 0;  // of the bases
+    double sum = 0;  // of the increments
+    [[nodiscard]] double score() const;
+    [[nodiscard]] bool disputed() const;  // several raises, or lowerings, and one of them is read
+  };
   struct Object {  // everything that shows under a key
     Number string;
     std::map<std::string, Number> fields;
     std::map<std::string, bool> elements;
     bool flag = false;
     std::map<std::string, Hlc> mv;
+    std::map<std::string, Member> members;
     std::map<ObjectType, Hlc> headers;
+    std::optional<std::int64_t> deadline;  // the greatest number: made persistent
+    std::size_t deadlines = 0;             // of which that is the latest
+    bool expired = false;                  // it would show something, but its time is over
     [[nodiscard]] bool has(ObjectType type) const;
+    [[nodiscard]] bool has_any() const;
     [[nodiscard]] ObjectType visible() const;
     [[nodiscard]] Hlc created(ObjectType type) const;
   };
@@ -107,12 +158,10 @@ class Oracle {
   [[nodiscard]] bool sees(const View& view, EntryId id) const;
   [[nodiscard]] bool shows(const View& view, const Atom& atom) const;
   [[nodiscard]] Object look(const Atoms& atoms, const View& view) const;
+  void show(Object& object, const Atom& atom) const;
   template <typename Which>
   void take(const ObjectKey& key, const View& view, const Which& which);
   void leave(const ObjectKey& key, const View& view, Atom atom);
-  wire::Result command(const wire::Command& command, const View& view, bool& wrote);
-  void create(const ObjectKey& key, const View& view, const Object& object, ObjectType type);
-  void undo();
 
   std::deque<OracleEntry> entries_;  // deque: references to entries stay valid
   std::map<ObjectKey, Atoms> by_key_;
@@ -124,5 +173,25 @@ class Oracle {
   };
   std::vector<Taken> taken_;
 };
+
+template <typename Which>
+void Oracle::take(const ObjectKey& key, const View& view, const Which& which) {
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end() || view.pending == no_entry) {
+    return;
+  }
+  for (std::size_t i = 0; i < found->second.size(); ++i) {
+    Atom& atom = found->second[i];
+    if (which(atom) && shows(view, atom)) {
+      atom.taken_by.push_back(view.pending);
+      taken_.push_back({key, i});
+    }
+  }
+}
+
+// Errors are the same if they mean the same.
+[[nodiscard]] bool same(const wire::Result& got, const wire::Result& wanted);
+[[nodiscard]] bool same(const std::vector<wire::Result>& got,
+                        const std::vector<wire::Result>& wanted);
 
 }  // namespace starling::sim

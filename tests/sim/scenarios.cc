@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
+#include <vector>
 
+#include "tests/sim/final_checks.h"
 #include "tests/sim/stage.h"
 
 namespace starling::sim {
@@ -75,6 +78,50 @@ void joiner_below_floor(Stage& stage) {
   const auto reasons = stage.view(n2).not_ready_reasons;
   stage.expect(!reasons.empty() && reasons.front().starts_with("needs bootstrap"), "R5.7",
                "n2 came too late for the logs of its peers and does not say so");
+}
+
+// A retry of reads and writes together answers the writes as before, and reads anew: what has
+// expired since is not there. About half of the keys are for the other node to take away, which
+// cannot.
+void retry_after_expiry(Stage& stage) {
+  const NodeIndex n0 = stage.node();
+  const NodeIndex n1 = stage.node();
+  stage.settle();
+  wire::Request request;
+  request.op_id = OpId{1, 1};
+  request.commands = {{wire::CommandCode::incr, 0, "n", {}, 1}};
+  for (const char* key : {"a", "b", "c", "d", "e", "f"}) {
+    (void)stage.redis(n0, std::string("SET ") + key + " v PX 1000");
+    request.commands.push_back({wire::CommandCode::get, 0, key, {}, 0});
+  }
+  stage.isolate(n1);
+  const auto first = ask(stage.cluster(), n0, request);
+  stage.run(1'100 * ms);
+  const auto again = ask(stage.cluster(), n0, request);
+  std::vector<wire::Result> wanted(request.commands.size(), wire::Nil{});
+  wanted.front() = std::int64_t{1};
+  stage.expect(first && first->results.back() == wire::Result("v"), "spec",
+               "a key is not there before its time is over");
+  stage.expect(again && again->repeated && again->results == wanted, "spec",
+               "a retry reads a key that has expired");
+}
+
+// Nothing can be expired while the disk is nearly full, nor before a new node has caught up; both
+// wait for that in peace.
+void blocked_expiry(Stage& stage) {
+  const NodeIndex n0 = stage.node();
+  (void)stage.redis(n0, "SET k v PX 500");
+  stage.cluster().disk(n0).set_full(true);
+  const NodeIndex n1 = stage.absent_node();
+  stage.isolate(n1);
+  stage.start(n1);
+  const std::uint64_t before = stage.cluster().ticks(n0) + stage.cluster().ticks(n1);
+  stage.run(10 * second);
+  const std::uint64_t ticks = stage.cluster().ticks(n0) + stage.cluster().ticks(n1) - before;
+  stage.expect(
+      ticks < 2'000, "liveness",
+      "nodes that have nothing to do but wait woke up " + std::to_string(ticks) + " times in 10 s");
+  stage.cluster().disk(n0).set_full(false);
 }
 
 // ---------------------------------------------------------------- disks
@@ -226,13 +273,17 @@ void removed_stays_removed(Stage& stage) {
                "the basket holds something else than bread");
 }
 
-constexpr std::array all = {
+constexpr std::array of_faults = {
     Scenario{"pull_storm", "a pull whose answer cannot be applied is not repeated at once",
              pull_storm},
     Scenario{"joiner_loses_power", "what a power cut can take makes nobody a member for good",
              joiner_loses_power},
     Scenario{"joiner_below_floor", "who comes too late for the log is told that it needs bootstrap",
              joiner_below_floor},
+    Scenario{"retry_after_expiry", "what a retry reads expires as for everybody else",
+             retry_after_expiry},
+    Scenario{"blocked_expiry", "who cannot expire anything now asks again later, not at once",
+             blocked_expiry},
     Scenario{"volatile_ack", "an Ack calls durable only what is on a disk", volatile_ack},
     Scenario{"eager_floor", "a log is kept for members that are away", eager_floor},
     Scenario{"state_ahead", "a checkpoint waits for its log", state_ahead},
@@ -250,11 +301,19 @@ constexpr std::array all = {
 
 }  // namespace
 
-std::span<const Scenario> scenarios() { return all; }
+std::span<const Scenario> scenarios() {
+  static const std::vector<Scenario> all = [] {
+    std::vector<Scenario> list(of_faults.begin(), of_faults.end());
+    std::ranges::copy(scenarios_of_values(), std::back_inserter(list));
+    std::ranges::copy(scenarios_of_keys(), std::back_inserter(list));
+    return list;
+  }();
+  return all;
+}
 
 const Scenario* find_scenario(std::string_view name) {
-  const auto found = std::ranges::find(all, name, &Scenario::name);
-  return found == all.end() ? nullptr : &*found;
+  const auto found = std::ranges::find(scenarios(), name, &Scenario::name);
+  return found == scenarios().end() ? nullptr : &*found;
 }
 
 ScenarioResult run_scenario(const Scenario& scenario, bool keep_trace) {

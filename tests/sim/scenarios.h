@@ -24,7 +24,10 @@ struct ScenarioResult {
   std::vector<std::string> trace;
 };
 
-[[nodiscard]] std::span<const Scenario> scenarios();
+[[nodiscard]] std::span<const Scenario> scenarios();  // all
+// The rows of semantics.md: what concurrent operations give.
+[[nodiscard]] std::span<const Scenario> scenarios_of_values();
+[[nodiscard]] std::span<const Scenario> scenarios_of_keys();
 [[nodiscard]] const Scenario* find_scenario(std::string_view name);  // or nullptr
 [[nodiscard]] ScenarioResult run_scenario(const Scenario& scenario, bool keep_trace);
 

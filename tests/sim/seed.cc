@@ -87,6 +87,8 @@ class Seed {
       replica::Config config = random_config(i, count, random_);
       config.sync = sync;
       config.memory_bytes = small_memory ? random_.between(4u << 10, 64u << 10) : 16u << 20;
+      config.wholesale_cells = random_.between(0, 8);
+      config.thawed_per_tick = random_.between(1, 20);
       config.hold_bytes = small_buffers ? random_.between(2u << 10, 16u << 10) : 8u << 20;
       config.heartbeat_interval = std::chrono::milliseconds(heartbeat_ms);
       config.peer_timeout = std::chrono::milliseconds(heartbeat_ms * random_.between(4, 8));

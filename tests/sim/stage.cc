@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "tests/sim/describe.h"
+#include "tests/sim/door_command.h"
 #include "tests/sim/final_checks.h"
 
 namespace starling::sim {
@@ -51,6 +52,20 @@ Result Stage::ask(NodeIndex node, Command command) {
   return answer ? answer->results.front() : wire::Nil{};
 }
 
+Result Stage::redis(NodeIndex node, std::string_view line) { return ask(node, door_command(line)); }
+
+std::vector<Result> Stage::redis(NodeIndex node, std::uint64_t connection,
+                                 const std::vector<std::string>& lines) {
+  wire::Request request;
+  request.id = connection;
+  for (const std::string& line : lines) {
+    request.commands.push_back(door_command(line));
+  }
+  const auto answer = sim::ask(cluster_, node, std::move(request));
+  expect(answer.has_value(), "liveness", cluster_.name(node) + " does not answer " + lines.front());
+  return answer ? answer->results : std::vector<Result>{};
+}
+
 void Stage::set(NodeIndex node, const std::string& key, const std::string& value) {
   const Result result = ask(node, {CommandCode::set, 0, key, {value}, 0});
   expect(result == Result(wire::Ok{}), "spec",
@@ -76,6 +91,13 @@ void Stage::expect_value(NodeIndex node, const std::string& key, const std::stri
   const Result result = ask(node, {CommandCode::get, 0, key, {}, 0});
   expect(result == Result(value), "spec",
          key + " is " + describe(result) + " at " + cluster_.name(node) + ", not " + value);
+}
+
+void Stage::expect_redis(NodeIndex node, std::string_view line, const Result& wanted) {
+  const Result result = redis(node, line);
+  expect(same(result, wanted), "spec",
+         cluster_.name(node) + " answers \"" + std::string(line) + "\" with " + describe(result) +
+             ", not " + describe(wanted));
 }
 
 void Stage::expect_not_ready(NodeIndex node) {

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "tests/sim/cluster.h"
 
@@ -32,6 +34,11 @@ class Stage {
   void run(std::uint64_t us) { cluster_.run_for(us); }
   void settle();  // until all nodes have the same V
   wire::Result ask(NodeIndex node, wire::Command command);
+  // At the Redis door: "ZADD board GT 5 ann".
+  wire::Result redis(NodeIndex node, std::string_view line);
+  // The same on one connection, which stays, and several as a MULTI.
+  std::vector<wire::Result> redis(NodeIndex node, std::uint64_t connection,
+                                  const std::vector<std::string>& lines);
   void set(NodeIndex node, const std::string& key, const std::string& value);
   void fill(NodeIndex node, std::size_t entries);  // that many sets
   void checkpoint(NodeIndex node);                 // from start to end
@@ -39,6 +46,7 @@ class Stage {
   // -- judgement: if it fails, that is what the scenario found --
   void expect(bool holds, std::string rule, std::string sentence);
   void expect_value(NodeIndex node, const std::string& key, const std::string& value);
+  void expect_redis(NodeIndex node, std::string_view line, const wire::Result& wanted);
   void expect_not_ready(NodeIndex node);
 
   [[nodiscard]] std::uint64_t messages() const { return cluster_.network.messages(); }

@@ -184,7 +184,7 @@ TEST_CASE("numbers outside their enum are refused") {
   Member member;
   member.state = static_cast<MemberState>(2);
   CHECK(refusal(PeerMessage{MemberFacts{{member}}}) == CodecError::bad_value);
-  for (const int code : {0, 4, 9, 13, 92, 9999, 65535}) {
+  for (const int code : {0, 4, 9, 29, 92, 9999, 65535}) {
     Request request;
     request.commands.push_back({static_cast<CommandCode>(code), 0, "", {}, 0});
     CHECK(refusal(ClientMessage{request}) == CodecError::bad_value);

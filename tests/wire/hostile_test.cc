@@ -38,7 +38,7 @@ std::string body_with_table(std::uint32_t last_segment, std::uint32_t size, cons
   std::memcpy(body.data() + 8, words.data(), words.size() * 8);
   return body;
 }
-std::string body_of(const Words& words) {
+std::string message_of(const Words& words) {
   return body_with_table(0, static_cast<std::uint32_t>(words.size()), words);
 }
 
@@ -48,7 +48,7 @@ std::string request_with(std::uint64_t token, std::uint64_t op_id, std::uint64_t
                          const Words& more = {}) {
   Words words = {struct_pointer(0, 1, 1), 2, struct_pointer(0, 2, 3), 1, 0, token, op_id, commands};
   words.insert(words.end(), more.begin(), more.end());
-  return body_of(words);
+  return message_of(words);
 }
 
 void check_refused(const std::string& body) {
@@ -131,16 +131,17 @@ TEST_CASE("exactly one segment is allowed") {
 }
 
 TEST_CASE("pointers that lead astray are refused") {
-  check_malformed(body_of({far_pointer(0, 0)}));  // to itself
-  check_malformed(body_of({far_pointer(0, 1), 0, 0}));
-  check_malformed(body_of({far_pointer(1, 0), far_pointer(1, 0)}));
-  check_malformed(body_of({far_pointer(1, 0, true), far_pointer(1, 0, true), far_pointer(1, 0)}));
-  check_malformed(body_of({far_pointer(0x1FFFFFFF, 0), 0}));
-  check_malformed(body_of({struct_pointer(0x1FFFFFFF, 1, 1), 0}));
-  check_malformed(body_of({struct_pointer(-100, 1, 1), 0}));
-  check_malformed(body_of({struct_pointer(0, 0xFFFF, 0xFFFF), 0}));
-  check_malformed(body_of({list_pointer(0, byte, 8), 0}));  // a list where a struct should be
-  check_malformed(body_of({capability_pointer(0), 0}));
+  check_malformed(message_of({far_pointer(0, 0)}));  // to itself
+  check_malformed(message_of({far_pointer(0, 1), 0, 0}));
+  check_malformed(message_of({far_pointer(1, 0), far_pointer(1, 0)}));
+  check_malformed(
+      message_of({far_pointer(1, 0, true), far_pointer(1, 0, true), far_pointer(1, 0)}));
+  check_malformed(message_of({far_pointer(0x1FFFFFFF, 0), 0}));
+  check_malformed(message_of({struct_pointer(0x1FFFFFFF, 1, 1), 0}));
+  check_malformed(message_of({struct_pointer(-100, 1, 1), 0}));
+  check_malformed(message_of({struct_pointer(0, 0xFFFF, 0xFFFF), 0}));
+  check_malformed(message_of({list_pointer(0, byte, 8), 0}));  // a list where a struct should be
+  check_malformed(message_of({capability_pointer(0), 0}));
   check_malformed(request_with(list_pointer(0, byte, (1u << 29) - 1), 0, 0));
   check_malformed(request_with(list_pointer(-1000, byte, 8), 0, 0));
   check_malformed(request_with(struct_pointer(0, 1, 0), 0, 0));
@@ -193,35 +194,35 @@ TEST_CASE("one list of empty values referred to many times is refused") {
 
 TEST_CASE("a deep chain of pointers is not followed") {
   const Words chain(100'000, struct_pointer(0, 0, 1));
-  decode_whatever(body_of(chain));
+  decode_whatever(message_of(chain));
   decode_whatever(request_with(0, 0, list_pointer(0, composite, 99'999), chain));
   Words cycle = {struct_pointer(0, 0, 1), struct_pointer(-2, 0, 1), struct_pointer(-1, 0, 1)};
-  decode_whatever(body_of(cycle));
+  decode_whatever(message_of(cycle));
 }
 
 TEST_CASE("text without its end is refused") {
   // ClientHello with text of 4 bytes that do not end in NUL.
-  check_malformed(body_of({struct_pointer(0, 1, 1), 0, struct_pointer(0, 1, 1), 0,
-                           list_pointer(0, byte, 4), 0x6161616161616161}));
-  check_malformed(body_of(
+  check_malformed(message_of({struct_pointer(0, 1, 1), 0, struct_pointer(0, 1, 1), 0,
+                              list_pointer(0, byte, 4), 0x6161616161616161}));
+  check_malformed(message_of(
       {struct_pointer(0, 1, 1), 0, struct_pointer(0, 1, 1), 0, list_pointer(0, bit, 4), 0}));
 }
 
 TEST_CASE("unknown kinds of messages are named as such") {
   for (const std::uint64_t kind : {4, 10, 500, 65535}) {
-    const auto got = decode_client(body_of({struct_pointer(0, 1, 1), kind, 0}));
+    const auto got = decode_client(message_of({struct_pointer(0, 1, 1), kind, 0}));
     REQUIRE_FALSE(got.has_value());
     CHECK(got.error() == CodecError::unknown_message);
   }
-  const auto got = decode_peer(body_of({struct_pointer(0, 1, 1), 10, 0}));
+  const auto got = decode_peer(message_of({struct_pointer(0, 1, 1), 10, 0}));
   REQUIRE_FALSE(got.has_value());
   CHECK(got.error() == CodecError::unknown_message);
 }
 
 TEST_CASE("fields of a later version are passed over") {
   // A request with one more data word and one more pointer.
-  const auto got = decode_client(body_of({struct_pointer(0, 1, 1), 2, struct_pointer(0, 3, 4), 77,
-                                          5, 12345, 0, 0, 0, list_pointer(0, byte, 8), 0}));
+  const auto got = decode_client(message_of({struct_pointer(0, 1, 1), 2, struct_pointer(0, 3, 4),
+                                             77, 5, 12345, 0, 0, 0, list_pointer(0, byte, 8), 0}));
   REQUIRE(got);
   CHECK(std::get<Request>(*got).id == 77);
   CHECK(std::get<Request>(*got).deadline_ms == 5);
@@ -233,10 +234,10 @@ TEST_CASE("a damaged version vector or run is refused") {
   REQUIRE_FALSE(token.has_value());
   CHECK(token.error() == CodecError::bad_bytes);
   const auto run =
-      decode_peer(body_of({struct_pointer(0, 1, 1), 1, list_pointer(0, byte, 8), ~0ULL}));
+      decode_peer(message_of({struct_pointer(0, 1, 1), 1, list_pointer(0, byte, 8), ~0ULL}));
   REQUIRE_FALSE(run.has_value());
   CHECK(run.error() == CodecError::bad_bytes);
-  const auto no_run = decode_peer(body_of({struct_pointer(0, 1, 1), 1, 0}));
+  const auto no_run = decode_peer(message_of({struct_pointer(0, 1, 1), 1, 0}));
   REQUIRE_FALSE(no_run.has_value());
   CHECK(no_run.error() == CodecError::bad_bytes);
 }
@@ -274,7 +275,7 @@ TEST_CASE("random words do no harm") {
     for (std::uint64_t more = random.below(20); more > 0; --more) {
       words.push_back(random.maybe() ? random.number() : struct_pointer(0, random.below(5), 3));
     }
-    decode_whatever(body_of(words));
+    decode_whatever(message_of(words));
   }
 }
 

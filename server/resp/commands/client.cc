@@ -82,11 +82,11 @@ std::string line_about(const Session& session, std::uint64_t now_us) {
   return line + "\n";
 }
 
-void info(Call& call) {
+void client_info(Call& call) {
   call.reply.verbatim(line_about(call.session, call.server.backend().now().monotonic_us));
 }
 
-void list(Call& call) {
+void client_list(Call& call) {
   std::optional<Kind> wanted_kind;
   std::optional<std::vector<std::uint64_t>> wanted_ids;
   if (call.size() == 4 && is_word(call[2], "TYPE")) {
@@ -303,22 +303,23 @@ void unpause(Call& call) {
   call.reply.ok();
 }
 
-constexpr std::array bindings{
-    Binding{"client|id", id},
-    Binding{"client|info", info},
-    Binding{"client|list", list},
-    Binding{"client|kill", kill},
-    Binding{"client|getname", getname},
-    Binding{"client|setname", setname},
-    Binding{"client|reply", reply},
-    Binding{"client|no-evict", no_evict},
-    Binding{"client|pause", pause},
-    Binding{"client|unpause", unpause},
-    Binding{"client|help", container_help},
-};
-
 }  // namespace
 
-std::span<const Binding> client_commands() { return bindings; }
+std::span<const Binding> client_commands() {
+  static constexpr std::array bindings{
+      Binding{"client|id", id},
+      Binding{"client|info", client_info},
+      Binding{"client|list", client_list},
+      Binding{"client|kill", kill},
+      Binding{"client|getname", getname},
+      Binding{"client|setname", setname},
+      Binding{"client|reply", reply},
+      Binding{"client|no-evict", no_evict},
+      Binding{"client|pause", pause},
+      Binding{"client|unpause", unpause},
+      Binding{"client|help", container_help},
+  };
+  return bindings;
+}
 
 }  // namespace starling::resp

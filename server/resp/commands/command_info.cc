@@ -8,6 +8,7 @@
 
 #include "server/resp/command_categories.h"
 #include "server/resp/command_keys.h"
+#include "server/resp/command_notes.h"
 #include "server/resp/commands/families.h"
 #include "server/resp/commands/help.h"
 #include "server/resp/glob.h"
@@ -41,7 +42,7 @@ std::vector<const CommandFacts*> existing_subcommands(const Call& call, const Co
 }
 
 // By its name in full: "get", "config|get".
-const CommandFacts* by_name(const Call& call, std::string_view name) {
+const CommandFacts* facts_by_name(const Call& call, std::string_view name) {
   const std::size_t bar = name.find('|');
   const Command* command = call.server.registry().find(name.substr(0, bar));
   if (command != nullptr && bar != std::string_view::npos) {
@@ -153,14 +154,14 @@ void command(Call& call) {
   }
 }
 
-void info(Call& call) {
+void command_info(Call& call) {
   if (call.size() == 2) {
     command(call);
     return;
   }
   call.reply.array(call.size() - 2);
   for (std::size_t i = 2; i < call.size(); ++i) {
-    const CommandFacts* facts = by_name(call, call[i]);
+    const CommandFacts* facts = facts_by_name(call, call[i]);
     if (facts == nullptr) {
       call.reply.nil();
     } else {
@@ -177,13 +178,15 @@ void write_docs(const Call& call, const CommandFacts& facts) {
   ReplyWriter& reply = call.reply;
   const auto subcommands = existing_subcommands(call, facts);
   reply.bulk(facts.name);
-  reply.map(subcommands.empty() ? 3 : 4);
+  reply.map(subcommands.empty() ? 4 : 5);
   reply.bulk("summary");
   reply.bulk(facts.summary);
   reply.bulk("since");
   reply.bulk(facts.since);
   reply.bulk("group");
   reply.bulk(group_name(facts.group));
+  reply.bulk("complexity");
+  reply.bulk(notes_of(facts).complexity);
   if (!subcommands.empty()) {
     reply.bulk("subcommands");
     reply.map(subcommands.size());
@@ -199,7 +202,7 @@ void docs(Call& call) {
     wanted = existing(call);
   }
   for (std::size_t i = 2; i < call.size(); ++i) {
-    if (const CommandFacts* facts = by_name(call, call[i])) {
+    if (const CommandFacts* facts = facts_by_name(call, call[i])) {
       wanted.push_back(facts);
     }
   }
@@ -210,12 +213,6 @@ void docs(Call& call) {
 }
 
 // ---------------------------------------------------------------- LIST
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](unsigned char c) { return std::tolower(c); });
-  return out;
-}
 
 bool has_category(const CommandFacts& facts, std::string_view category) {
   const auto categories = categories_of(facts);
@@ -254,7 +251,7 @@ std::optional<Filter> filter(const Call& call) {
   return std::nullopt;
 }
 
-void list(Call& call) {
+void command_list(Call& call) {
   const auto wanted = filter(call);
   if (!wanted) {
     return;
@@ -334,19 +331,20 @@ void getkeysandflags(Call& call) {
   }
 }
 
-constexpr std::array bindings{
-    Binding{"command", command},
-    Binding{"command|count", count},
-    Binding{"command|docs", docs},
-    Binding{"command|getkeys", getkeys},
-    Binding{"command|getkeysandflags", getkeysandflags},
-    Binding{"command|help", container_help},
-    Binding{"command|info", info},
-    Binding{"command|list", list},
-};
-
 }  // namespace
 
-std::span<const Binding> table_commands() { return bindings; }
+std::span<const Binding> table_commands() {
+  static constexpr std::array bindings{
+      Binding{"command", command},
+      Binding{"command|count", count},
+      Binding{"command|docs", docs},
+      Binding{"command|getkeys", getkeys},
+      Binding{"command|getkeysandflags", getkeysandflags},
+      Binding{"command|help", container_help},
+      Binding{"command|info", command_info},
+      Binding{"command|list", command_list},
+  };
+  return bindings;
+}
 
 }  // namespace starling::resp

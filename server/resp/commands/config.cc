@@ -15,12 +15,6 @@
 namespace starling::resp {
 namespace {
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](unsigned char c) { return std::tolower(c); });
-  return out;
-}
-
 // ---------------------------------------------------------------- CONFIG
 
 void config_get(Call& call) {
@@ -127,24 +121,25 @@ void latency_doctor(Call& call) {
       "slow commands in SLOWLOG.\n");
 }
 
-constexpr std::array bindings{
-    Binding{"config|get", config_get},
-    Binding{"config|set", config_set},
-    Binding{"config|resetstat", config_resetstat},
-    Binding{"config|help", container_help},
-    Binding{"slowlog|get", slowlog_get},
-    Binding{"slowlog|len", slowlog_len},
-    Binding{"slowlog|reset", slowlog_reset},
-    Binding{"slowlog|help", container_help},
-    Binding{"latency|latest", no_samples},
-    Binding{"latency|history", no_samples},
-    Binding{"latency|reset", latency_reset},
-    Binding{"latency|doctor", latency_doctor},
-    Binding{"latency|help", container_help},
-};
-
 }  // namespace
 
-std::span<const Binding> config_commands() { return bindings; }
+std::span<const Binding> config_commands() {
+  static constexpr std::array bindings{
+      Binding{"config|get", config_get},
+      Binding{"config|set", config_set},
+      Binding{"config|resetstat", config_resetstat},
+      Binding{"config|help", container_help},
+      Binding{"slowlog|get", slowlog_get},
+      Binding{"slowlog|len", slowlog_len},
+      Binding{"slowlog|reset", slowlog_reset},
+      Binding{"slowlog|help", container_help},
+      Binding{"latency|latest", no_samples},
+      Binding{"latency|history", no_samples},
+      Binding{"latency|reset", latency_reset},
+      Binding{"latency|doctor", latency_doctor},
+      Binding{"latency|help", container_help},
+  };
+  return bindings;
+}
 
 }  // namespace starling::resp

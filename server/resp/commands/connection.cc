@@ -139,14 +139,15 @@ void hello(Call& call) {
   describe_server(call);
 }
 
-constexpr std::array bindings{
-    Binding{"ping", ping},   Binding{"echo", echo},     Binding{"quit", quit},
-    Binding{"reset", reset}, Binding{"select", select}, Binding{"auth", auth},
-    Binding{"hello", hello},
-};
-
 }  // namespace
 
-std::span<const Binding> connection_commands() { return bindings; }
+std::span<const Binding> connection_commands() {
+  static constexpr std::array bindings{
+      Binding{"ping", ping},   Binding{"echo", echo},     Binding{"quit", quit},
+      Binding{"reset", reset}, Binding{"select", select}, Binding{"auth", auth},
+      Binding{"hello", hello},
+  };
+  return bindings;
+}
 
 }  // namespace starling::resp

@@ -29,6 +29,32 @@ void look(Call& call, StoreResult<std::string> (replica::Replica::*ask)(const Ob
 void explain(Call& call) { look(call, &replica::Replica::explain); }
 void why(Call& call) { look(call, &replica::Replica::why); }
 
+// What lost, newest first. KEY is one of the selected database; without it, of all.
+void conflicts(Call& call) {
+  replica::ConflictQuery query;
+  for (std::size_t i = 1; i < call.size(); i += 2) {
+    const bool count = is_word(call[i], "COUNT");
+    if (i + 1 == call.size() || (!count && !is_word(call[i], "KEY"))) {
+      call.syntax_error();
+      return;
+    }
+    if (count) {
+      const auto number = call.integer(i + 1);
+      if (!number) {
+        return;
+      }
+      if (*number < 1) {
+        call.reply.error("ERR COUNT must be above 0");
+        return;
+      }
+      query.limit = static_cast<std::size_t>(*number);
+    } else {
+      query.key = ObjectKey{call.db, std::string(call[i + 1])};
+    }
+  }
+  write_json(call.reply, call.server.backend().replica().conflicts(query));
+}
+
 // Without a token: that of what this connection can have seen. With one: OK as soon as this node
 // has applied what the token names, so that a client that moves from node to node reads its writes.
 void session(Call& call) {
@@ -63,15 +89,19 @@ void session(Call& call) {
   call.session.ask_again();
 }
 
-constexpr std::array bindings{Binding{"session", session}};
-constexpr std::array bindings_on_data{
-    Binding{"crdt.explain", explain},
-    Binding{"crdt.why", why},
-};
-
 }  // namespace
 
-std::span<const Binding> crdt_commands() { return bindings; }
-std::span<const Binding> crdt_commands_on_data() { return bindings_on_data; }
+std::span<const Binding> crdt_commands() {
+  static constexpr std::array bindings{Binding{"session", session}};
+  return bindings;
+}
+std::span<const Binding> crdt_commands_on_data() {
+  static constexpr std::array bindings{
+      Binding{"crdt.conflicts", conflicts},
+      Binding{"crdt.explain", explain},
+      Binding{"crdt.why", why},
+  };
+  return bindings;
+}
 
 }  // namespace starling::resp

@@ -234,27 +234,28 @@ void hincrbyfloat(Call& call) {
   reply_field(call, *object, call[2]);
 }
 
-constexpr std::array bindings{
-    Binding{"hset", hset},
-    Binding{"hsetnx", hsetnx},
-    Binding{"hmset", hmset},
-    Binding{"hget", hget},
-    Binding{"hmget", hmget},
-    Binding{"hgetall", hgetall},
-    Binding{"hdel", hdel},
-    Binding{"hexists", hexists},
-    Binding{"hlen", hlen},
-    Binding{"hstrlen", hstrlen},
-    Binding{"hkeys", hkeys},
-    Binding{"hvals", hvals},
-    Binding{"hincrby", hincrby},
-    Binding{"hincrbyfloat", hincrbyfloat},
-    Binding{"hrandfield", hrandfield},
-    Binding{"hscan", hscan},
-};
-
 }  // namespace
 
-std::span<const Binding> hash_commands() { return bindings; }
+std::span<const Binding> hash_commands() {
+  static constexpr std::array bindings{
+      Binding{"hset", hset},
+      Binding{"hsetnx", hsetnx},
+      Binding{"hmset", hmset},
+      Binding{"hget", hget},
+      Binding{"hmget", hmget},
+      Binding{"hgetall", hgetall},
+      Binding{"hdel", hdel},
+      Binding{"hexists", hexists},
+      Binding{"hlen", hlen},
+      Binding{"hstrlen", hstrlen},
+      Binding{"hkeys", hkeys},
+      Binding{"hvals", hvals},
+      Binding{"hincrby", hincrby},
+      Binding{"hincrbyfloat", hincrbyfloat},
+      Binding{"hrandfield", hrandfield},
+      Binding{"hscan", hscan},
+  };
+  return bindings;
+}
 
 }  // namespace starling::resp

@@ -13,12 +13,19 @@
 namespace starling::resp {
 namespace {
 
+// Of one database.
+struct KeyFigures {
+  std::int64_t keys = 0;
+  std::int64_t expires = 0;
+  std::int64_t average_ttl_ms = 0;  // of those that expire
+};
+
 struct Report {
   Server& server;
   NodeFacts facts;
   replica::View view;
   replica::Now now;
-  std::vector<std::int64_t> keys;  // of each database
+  std::vector<KeyFigures> keys;  // of each database
   std::string text;
 
   void title(std::string_view name) {
@@ -66,6 +73,7 @@ void server_section(Report& out) {
   out.line("redis_mode", "standalone");
   out.line("starling_version", out.facts.version);
   out.line("node_name", out.facts.name);
+  out.line("os", out.facts.system);
   out.line("arch_bits", sizeof(void*) * 8);
   out.line("process_id", out.facts.process);
   // Another start is another run, as in Redis; here the node's epoch tells them apart.
@@ -102,6 +110,8 @@ void memory_section(Report& out) {
   out.line("used_memory_human", for_people(out.facts.memory_bytes));
   out.line("used_memory_rss", out.facts.memory_bytes);
   out.line("used_memory_rss_human", for_people(out.facts.memory_bytes));
+  out.line("used_memory_peak", out.facts.memory_peak_bytes);
+  out.line("used_memory_peak_human", for_people(out.facts.memory_peak_bytes));
   out.line("used_memory_dataset", out.view.table_bytes);
   out.line("mem_clients_normal", clients);
   out.line("maxmemory", out.facts.memory_limit);
@@ -129,8 +139,12 @@ void stats_section(Report& out) {
   out.line("total_commands_processed", statistics.commands_processed);
   out.line("total_net_input_bytes", out.facts.bytes_received);
   out.line("total_net_output_bytes", out.facts.bytes_sent);
+  out.line("instantaneous_ops_per_sec", out.facts.commands_per_second);
   out.line("rejected_connections", out.facts.connections_rejected);
+  out.line("expired_keys", out.view.expired_keys);
   out.line("evicted_keys", 0);
+  out.line("keyspace_hits", statistics.keyspace_hits);
+  out.line("keyspace_misses", statistics.keyspace_misses);
   out.line("pubsub_channels", out.server.pubsub().channels().size());
   out.line("pubsub_patterns", out.server.pubsub().patterns());
   out.line("total_error_replies", statistics.errors.total());
@@ -192,6 +206,8 @@ void crdt_section(Report& out) {
   out.line("duplicates_dropped", view.duplicates_dropped);
   out.line("held_bytes", view.held_bytes);
   out.line("quarantined", view.quarantined);
+  out.line("conflicts", view.conflict_lines);
+  out.line("conflicts_dropped", view.conflict_lines_dropped);
   for (std::size_t i = 0; i < view.peers.size(); ++i) {
     const replica::PeerView& peer = view.peers[i];
     out.line("peer" + std::to_string(i),
@@ -204,15 +220,48 @@ void crdt_section(Report& out) {
   }
 }
 
-// Databases that hold something. How many of the keys have a deadline nobody counts; clients that
-// take the line apart want more than one figure in it.
 void keyspace_section(Report& out) {
   out.title("Keyspace");
   for (std::size_t db = 0; db < out.keys.size(); ++db) {
-    if (out.keys[db] > 0) {
-      out.line("db" + std::to_string(db), "keys=" + std::to_string(out.keys[db]) + ",exact=1");
+    const KeyFigures& figures = out.keys[db];
+    if (figures.keys > 0) {
+      out.line("db" + std::to_string(db), "keys=" + std::to_string(figures.keys) +
+                                              ",expires=" + std::to_string(figures.expires) +
+                                              ",avg_ttl=" + std::to_string(figures.average_ttl_ms));
     }
   }
+}
+
+// How many keys expire nobody counts: some of them tell. Keys come in the order of their hashes, so
+// that any page of them is as good as any other. Exact where all keys are looked at.
+KeyFigures key_figures(replica::Transaction& transaction, std::uint8_t db) {
+  constexpr std::int64_t sample = 256;
+  KeyFigures figures{.keys = replica::key_count(transaction, db)};
+  std::int64_t seen = 0;
+  std::int64_t expiring = 0;
+  double ttl_ms = 0;
+  std::uint64_t cursor = 0;
+  int pages = figures.keys > 0 ? 8 : 0;  // some hold nothing but keys of other databases
+  for (; pages > 0 && seen < sample; --pages) {
+    const auto page =
+        replica::scan(transaction, db, cursor, static_cast<std::size_t>(sample - seen));
+    for (const replica::ListedKey& key : page.keys) {
+      ++seen;
+      if (key.deadline) {
+        ++expiring;
+        ttl_ms += static_cast<double>(*key.deadline - transaction.now_ms());
+      }
+    }
+    cursor = page.next;
+    if (cursor == 0) {
+      break;
+    }
+  }
+  const bool all = cursor == 0;
+  figures.expires = all || seen == 0 ? expiring : expiring * figures.keys / seen;
+  figures.average_ttl_ms =
+      expiring == 0 ? 0 : static_cast<std::int64_t>(ttl_ms / static_cast<double>(expiring));
+  return figures;
 }
 
 struct Section {
@@ -220,6 +269,7 @@ struct Section {
   bool by_default;
   void (*write)(Report&);
 };
+constexpr Section keyspace{"KEYSPACE", true, keyspace_section};
 constexpr std::array sections{
     Section{"SERVER", true, server_section},
     Section{"CLIENTS", true, clients_section},
@@ -231,7 +281,7 @@ constexpr std::array sections{
     Section{"COMMANDSTATS", false, commandstats_section},
     Section{"ERRORSTATS", true, errorstats_section},
     Section{"CLUSTER", true, cluster_section},
-    Section{"KEYSPACE", true, keyspace_section},
+    keyspace,
     Section{"CRDT", true, crdt_section},
 };
 
@@ -251,10 +301,12 @@ void info(Call& call) {
   Report report{call.server, backend.facts(), backend.replica().view(now), now, {}, {}};
   const auto count = [&](replica::Transaction& transaction) {
     for (std::size_t db = 0; db < call.server.options().databases; ++db) {
-      report.keys.push_back(replica::key_count(transaction, static_cast<std::uint8_t>(db)));
+      report.keys.push_back(key_figures(transaction, static_cast<std::uint8_t>(db)));
     }
   };
-  if (call.tx != nullptr) {
+  if (!asks_for(call, keyspace)) {
+    // Nobody wants them.
+  } else if (call.tx != nullptr) {
     count(*call.tx);
   } else if (backend.replica().run(count, {}, now).ran != replica::Replica::Ran::done) {
     report.keys.clear();  // the node does not serve data yet, but tells of itself
@@ -267,10 +319,11 @@ void info(Call& call) {
   call.reply.verbatim(report.text);
 }
 
-constexpr std::array bindings{Binding{"info", info}};
-
 }  // namespace
 
-std::span<const Binding> info_commands() { return bindings; }
+std::span<const Binding> info_commands() {
+  static constexpr std::array bindings{Binding{"info", info}};
+  return bindings;
+}
 
 }  // namespace starling::resp

@@ -47,6 +47,23 @@ void type(Call& call) { call.reply.simple(type_name(call.object(call[1]).type())
 
 // ---------------------------------------------------------------- copies
 
+// Read to the end before anything is written: a long walk lets others have their turn, but not on
+// top of what it has written.
+template <typename Payload>
+void write_elements(const Object& from, Object& to, CellKind kind, const Payload& payload) {
+  std::vector<std::pair<std::string, std::string>> elements;
+  for_each_element(from, from.type(), [&](const Element& element) {
+    elements.emplace_back(element.name, payload(element));
+  });
+  to.clear_for(from.type());
+  for (auto& [name, bytes] : elements) {
+    from.transaction().assign(
+        to.cell(kind, name), std::move(bytes),
+        {.base = replica::Presence::absent, .totals = replica::Presence::absent});
+  }
+  from.transaction().discard(std::move(elements), elements.size());
+}
+
 // The value that readers see, written anew under another key, and its deadline with it. Acts on
 // what this node sees: a concurrent write to the source stays there (semantics.md).
 void write_copy(const Object& from, Object& to) {
@@ -59,30 +76,17 @@ void write_copy(const Object& from, Object& to) {
       Valued::string(to).assign(std::move(text));
       break;
     }
-    case ObjectType::hash: {
-      to.clear_for(ObjectType::hash);
-      for_each_element(from, ObjectType::hash, [&](const Element& field) {
-        tx.assign(to.cell(CellKind::hash_field, field.name), field.text(),
-                  {.base = replica::Presence::absent, .totals = replica::Presence::absent});
-      });
+    case ObjectType::hash:
+      write_elements(from, to, CellKind::hash_field,
+                     [](const Element& field) { return field.text(); });
       break;
-    }
-    case ObjectType::set: {
-      to.clear_for(ObjectType::set);
-      for_each_element(from, ObjectType::set, [&](const Element& element) {
-        tx.assign(to.cell(CellKind::set_element, element.name), {},
-                  {.base = replica::Presence::absent});
-      });
+    case ObjectType::set:
+      write_elements(from, to, CellKind::set_element, [](const Element&) { return std::string(); });
       break;
-    }
-    case ObjectType::sorted_set: {
-      to.clear_for(ObjectType::sorted_set);
-      for_each_element(from, ObjectType::sorted_set, [&](const Element& member) {
-        tx.assign(to.cell(CellKind::scored_member, member.name), encode_score({member.score()}),
-                  {.base = replica::Presence::absent, .totals = replica::Presence::absent});
-      });
+    case ObjectType::sorted_set:
+      write_elements(from, to, CellKind::scored_member,
+                     [](const Element& member) { return encode_score({member.score()}); });
       break;
-    }
     case ObjectType::flag:
       to.clear_for(ObjectType::flag);
       tx.assign(to.cell(CellKind::flag), {});
@@ -345,9 +349,13 @@ void scan(Call& call) {
 // Every key of a database that readers see.
 template <typename Visit>
 void for_each_key(const Call& call, std::uint8_t db, const Visit& visit) {
-  constexpr std::size_t page_size = 1000;
+  constexpr std::size_t page_size = 128;
+  constexpr std::size_t cells_per_key = 4;  // to go from key to key is that dear
   std::uint64_t cursor = 0;
   do {
+    if (!call.tx->step(cursor == 0 ? 0 : page_size * cells_per_key)) {
+      return;
+    }
     replica::KeyPage page = replica::scan(*call.tx, db, cursor, page_size);
     for (replica::ListedKey& key : page.keys) {
       visit(std::move(key.key));
@@ -370,7 +378,10 @@ void keys(Call& call) {
   call.reply.array(found.size());
   for (const std::string& key : found) {
     call.reply.bulk(key);
+    call.tx->step(0);
   }
+  const std::size_t count = found.size();
+  call.tx->discard(std::move(found), count);
 }
 
 void dbsize(Call& call) { call.reply.integer(replica::key_count(*call.tx, call.db)); }
@@ -486,40 +497,41 @@ void object_help(Call& call) {
   }
 }
 
-constexpr std::array bindings{
-    Binding{"del", del},
-    Binding{"unlink", del},
-    Binding{"exists", exists},
-    Binding{"touch", exists},
-    Binding{"type", type},
-    Binding{"rename", rename_},
-    Binding{"renamenx", renamenx},
-    Binding{"copy", copy},
-    Binding{"move", move},
-    Binding{"expire", expire_in_seconds},
-    Binding{"pexpire", expire_in_ms},
-    Binding{"expireat", expire_at_second},
-    Binding{"pexpireat", expire_at_ms},
-    Binding{"ttl", ttl},
-    Binding{"pttl", pttl},
-    Binding{"expiretime", expiretime},
-    Binding{"pexpiretime", pexpiretime},
-    Binding{"persist", persist},
-    Binding{"scan", scan},
-    Binding{"keys", keys},
-    Binding{"dbsize", dbsize},
-    Binding{"randomkey", randomkey},
-    Binding{"flushdb", flushdb},
-    Binding{"flushall", flushall},
-    Binding{"object|encoding", object_encoding},
-    Binding{"object|refcount", object_refcount},
-    Binding{"object|idletime", object_idletime},
-    Binding{"object|freq", object_freq},
-    Binding{"object|help", object_help},
-};
-
 }  // namespace
 
-std::span<const Binding> key_commands() { return bindings; }
+std::span<const Binding> key_commands() {
+  static constexpr std::array bindings{
+      Binding{"del", del},
+      Binding{"unlink", del},
+      Binding{"exists", exists},
+      Binding{"touch", exists},
+      Binding{"type", type},
+      Binding{"rename", rename_},
+      Binding{"renamenx", renamenx},
+      Binding{"copy", copy},
+      Binding{"move", move},
+      Binding{"expire", expire_in_seconds},
+      Binding{"pexpire", expire_in_ms},
+      Binding{"expireat", expire_at_second},
+      Binding{"pexpireat", expire_at_ms},
+      Binding{"ttl", ttl},
+      Binding{"pttl", pttl},
+      Binding{"expiretime", expiretime},
+      Binding{"pexpiretime", pexpiretime},
+      Binding{"persist", persist},
+      Binding{"scan", scan},
+      Binding{"keys", keys},
+      Binding{"dbsize", dbsize},
+      Binding{"randomkey", randomkey},
+      Binding{"flushdb", flushdb},
+      Binding{"flushall", flushall},
+      Binding{"object|encoding", object_encoding},
+      Binding{"object|refcount", object_refcount},
+      Binding{"object|idletime", object_idletime},
+      Binding{"object|freq", object_freq},
+      Binding{"object|help", object_help},
+  };
+  return bindings;
+}
 
 }  // namespace starling::resp

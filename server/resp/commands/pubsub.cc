@@ -143,20 +143,21 @@ void numpat(Call& call) {
   call.reply.integer(static_cast<std::int64_t>(call.server.pubsub().patterns()));
 }
 
-constexpr std::array bindings{
-    Binding{"subscribe", subscribe},
-    Binding{"unsubscribe", unsubscribe},
-    Binding{"psubscribe", psubscribe},
-    Binding{"punsubscribe", punsubscribe},
-    Binding{"publish", publish},
-    Binding{"pubsub|channels", channels},
-    Binding{"pubsub|numsub", numsub},
-    Binding{"pubsub|numpat", numpat},
-    Binding{"pubsub|help", container_help},
-};
-
 }  // namespace
 
-std::span<const Binding> pubsub_commands() { return bindings; }
+std::span<const Binding> pubsub_commands() {
+  static constexpr std::array bindings{
+      Binding{"subscribe", subscribe},
+      Binding{"unsubscribe", unsubscribe},
+      Binding{"psubscribe", psubscribe},
+      Binding{"punsubscribe", punsubscribe},
+      Binding{"publish", publish},
+      Binding{"pubsub|channels", channels},
+      Binding{"pubsub|numsub", numsub},
+      Binding{"pubsub|numpat", numpat},
+      Binding{"pubsub|help", container_help},
+  };
+  return bindings;
+}
 
 }  // namespace starling::resp

@@ -79,37 +79,38 @@ void swapdb(Call& call) {
       "without loss; copy the keys, or choose the database by SELECT");
 }
 
-constexpr std::array bindings{
-    Binding{"eval", no_scripts},
-    Binding{"evalsha", no_scripts},
-    Binding{"function|load", no_scripts},
-    Binding{"function|list", function_list},
-    Binding{"function|flush", function_flush},
-    Binding{"function|delete", function_delete},
-    Binding{"function|stats", function_stats},
-    Binding{"function|help", container_help},
-    Binding{"module|load", no_modules},
-    Binding{"module|unload", no_modules},
-    Binding{"module|list", module_list},
-    Binding{"module|help", container_help},
-    Binding{"replicaof", no_masters},
-    Binding{"slaveof", no_masters},
-    Binding{"cluster|countkeysinslot", no_cluster},
-    Binding{"cluster|getkeysinslot", no_cluster},
-    Binding{"cluster|info", no_cluster},
-    Binding{"cluster|keyslot", no_cluster},
-    Binding{"cluster|myid", no_cluster},
-    Binding{"cluster|nodes", no_cluster},
-    Binding{"cluster|shards", no_cluster},
-    Binding{"cluster|slots", no_cluster},
-    Binding{"cluster|help", container_help},
-    Binding{"readonly", no_cluster},
-    Binding{"readwrite", no_cluster},
-    Binding{"swapdb", swapdb},
-};
-
 }  // namespace
 
-std::span<const Binding> refused_commands() { return bindings; }
+std::span<const Binding> refused_commands() {
+  static constexpr std::array bindings{
+      Binding{"eval", no_scripts},
+      Binding{"evalsha", no_scripts},
+      Binding{"function|load", no_scripts},
+      Binding{"function|list", function_list},
+      Binding{"function|flush", function_flush},
+      Binding{"function|delete", function_delete},
+      Binding{"function|stats", function_stats},
+      Binding{"function|help", container_help},
+      Binding{"module|load", no_modules},
+      Binding{"module|unload", no_modules},
+      Binding{"module|list", module_list},
+      Binding{"module|help", container_help},
+      Binding{"replicaof", no_masters},
+      Binding{"slaveof", no_masters},
+      Binding{"cluster|countkeysinslot", no_cluster},
+      Binding{"cluster|getkeysinslot", no_cluster},
+      Binding{"cluster|info", no_cluster},
+      Binding{"cluster|keyslot", no_cluster},
+      Binding{"cluster|myid", no_cluster},
+      Binding{"cluster|nodes", no_cluster},
+      Binding{"cluster|shards", no_cluster},
+      Binding{"cluster|slots", no_cluster},
+      Binding{"cluster|help", container_help},
+      Binding{"readonly", no_cluster},
+      Binding{"readwrite", no_cluster},
+      Binding{"swapdb", swapdb},
+  };
+  return bindings;
+}
 
 }  // namespace starling::resp

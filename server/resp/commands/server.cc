@@ -192,22 +192,24 @@ void memory_usage(Call& call) {
   call.reply.integer(static_cast<std::int64_t>(bytes));
 }
 
-constexpr std::array bindings{
-    Binding{"time", time},
-    Binding{"lastsave", lastsave},
-    Binding{"role", role},
-    Binding{"wait", wait},
-    Binding{"shutdown", shutdown},
-    Binding{"memory|doctor", memory_doctor},
-    Binding{"memory|stats", memory_stats},
-    Binding{"memory|help", container_help},
-};
-
-constexpr std::array bindings_on_data{Binding{"memory|usage", memory_usage}};
-
 }  // namespace
 
-std::span<const Binding> server_commands() { return bindings; }
-std::span<const Binding> server_commands_on_data() { return bindings_on_data; }
+std::span<const Binding> server_commands() {
+  static constexpr std::array bindings{
+      Binding{"time", time},
+      Binding{"lastsave", lastsave},
+      Binding{"role", role},
+      Binding{"wait", wait},
+      Binding{"shutdown", shutdown},
+      Binding{"memory|doctor", memory_doctor},
+      Binding{"memory|stats", memory_stats},
+      Binding{"memory|help", container_help},
+  };
+  return bindings;
+}
+std::span<const Binding> server_commands_on_data() {
+  static constexpr std::array bindings{Binding{"memory|usage", memory_usage}};
+  return bindings;
+}
 
 }  // namespace starling::resp

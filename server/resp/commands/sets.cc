@@ -20,7 +20,7 @@ namespace {
 using replica::Object;
 using replica::Presence;
 
-using Names = std::vector<std::string>;
+using Strings = std::vector<std::string>;
 
 std::optional<Object> set_at(Call& call, std::string_view key) {
   return call.object(key, ObjectType::set);
@@ -49,10 +49,11 @@ bool remove(Object& object, std::string_view element) {
   return true;
 }
 
-void reply_set(const Call& call, const Names& names) {
+void reply_set(const Call& call, const Strings& names) {
   call.reply.set(names.size());
   for (const std::string& name : names) {
     call.reply.bulk(name);
+    call.tx->step();
   }
 }
 
@@ -183,7 +184,7 @@ void spop(Call& call) {
     spop_one(call, *object);
     return;
   }
-  const Names chosen = Chooser(call, *object, ObjectType::set).different(count);
+  const Strings chosen = Chooser(call, *object, ObjectType::set).different(count);
   remove_elements(*object, ObjectType::set, chosen);
   reply_set(call, chosen);
 }
@@ -231,12 +232,15 @@ std::optional<std::vector<Object>> sets_at(Call& call, std::size_t first, std::s
 }
 
 // In all of them; at most that many.
-Names intersection(const std::vector<Object>& sets,
-                   std::size_t most = std::numeric_limits<std::size_t>::max()) {
+Strings intersection(const std::vector<Object>& sets,
+                     std::size_t most = std::numeric_limits<std::size_t>::max()) {
   const auto size = [](const Object& set) { return set.size(ObjectType::set); };
   const auto smallest = std::ranges::min_element(sets, {}, size);
-  Names found;
+  Strings found;
   for (std::string& name : element_names(*smallest, ObjectType::set)) {
+    if (!smallest->transaction().step(sets.size())) {
+      break;
+    }
     const bool in_all = std::ranges::all_of(
         sets, [&](const Object& set) { return &set == &*smallest || contains(set, name); });
     if (in_all && found.size() < most) {
@@ -246,8 +250,11 @@ Names intersection(const std::vector<Object>& sets,
   return found;
 }
 
-Names set_union(const std::vector<Object>& sets) {
-  Names found;
+Strings set_union(const std::vector<Object>& sets) {
+  if (std::ranges::count_if(sets, &Object::exists) == 1) {
+    return element_names(*std::ranges::find_if(sets, &Object::exists), ObjectType::set);
+  }
+  Strings found;
   std::unordered_set<std::string> met;
   for (const Object& set : sets) {
     for_each_element(set, ObjectType::set, [&](const Element& element) {
@@ -256,21 +263,24 @@ Names set_union(const std::vector<Object>& sets) {
       }
     });
   }
+  sets.front().transaction().discard(std::move(met), found.size());
   return found;
 }
 
 // In the first and in none of the others.
-Names difference(const std::vector<Object>& sets) {
-  Names found = element_names(sets.front(), ObjectType::set);
+Strings difference(const std::vector<Object>& sets) {
+  Strings found = element_names(sets.front(), ObjectType::set);
   for (std::size_t i = 1; i < sets.size(); ++i) {
     if (sets[i].exists()) {
-      std::erase_if(found, [&](const std::string& name) { return contains(sets[i], name); });
+      std::erase_if(found, [&](const std::string& name) {
+        return sets[i].transaction().step() && contains(sets[i], name);
+      });
     }
   }
   return found;
 }
 
-Names combine(SetOperation operation, const std::vector<Object>& sets) {
+Strings combine(SetOperation operation, const std::vector<Object>& sets) {
   switch (operation) {
     case SetOperation::intersection:
       return intersection(sets);
@@ -296,7 +306,7 @@ void store_combined(Call& call) {
   if (!sets) {
     return;
   }
-  const Names names = combine(operation, *sets);
+  const Strings names = combine(operation, *sets);
   Object target = call.object(call[1]);
   if (names.empty()) {
     target.erase();
@@ -323,28 +333,29 @@ void sintercard(Call& call) {
   }
 }
 
-constexpr std::array bindings{
-    Binding{"sadd", sadd},
-    Binding{"srem", srem},
-    Binding{"sismember", sismember},
-    Binding{"smismember", smismember},
-    Binding{"scard", scard},
-    Binding{"smembers", smembers},
-    Binding{"smove", smove},
-    Binding{"spop", spop},
-    Binding{"srandmember", srandmember},
-    Binding{"sscan", sscan},
-    Binding{"sinter", combined<SetOperation::intersection>},
-    Binding{"sunion", combined<SetOperation::union_>},
-    Binding{"sdiff", combined<SetOperation::difference>},
-    Binding{"sinterstore", store_combined<SetOperation::intersection>},
-    Binding{"sunionstore", store_combined<SetOperation::union_>},
-    Binding{"sdiffstore", store_combined<SetOperation::difference>},
-    Binding{"sintercard", sintercard},
-};
-
 }  // namespace
 
-std::span<const Binding> set_commands() { return bindings; }
+std::span<const Binding> set_commands() {
+  static constexpr std::array bindings{
+      Binding{"sadd", sadd},
+      Binding{"srem", srem},
+      Binding{"sismember", sismember},
+      Binding{"smismember", smismember},
+      Binding{"scard", scard},
+      Binding{"smembers", smembers},
+      Binding{"smove", smove},
+      Binding{"spop", spop},
+      Binding{"srandmember", srandmember},
+      Binding{"sscan", sscan},
+      Binding{"sinter", combined<SetOperation::intersection>},
+      Binding{"sunion", combined<SetOperation::union_>},
+      Binding{"sdiff", combined<SetOperation::difference>},
+      Binding{"sinterstore", store_combined<SetOperation::intersection>},
+      Binding{"sunionstore", store_combined<SetOperation::union_>},
+      Binding{"sdiffstore", store_combined<SetOperation::difference>},
+      Binding{"sintercard", sintercard},
+  };
+  return bindings;
+}
 
 }  // namespace starling::resp

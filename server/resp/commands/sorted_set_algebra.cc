@@ -171,6 +171,7 @@ ScoredMembers union_of(const Combination& combination) {
   std::unordered_map<std::string, double> scores;
   for (const Source& source : combination.sources) {
     for (Scored& member : source.members()) {
+      source.object.transaction().step();
       const double score = or_zero(source.weight * member.score);
       const auto [at, fresh] = scores.try_emplace(std::move(member.member), score);
       if (!fresh) {
@@ -180,9 +181,12 @@ ScoredMembers union_of(const Combination& combination) {
   }
   ScoredMembers members;
   members.reserve(scores.size());
+  replica::Transaction& tx = combination.sources.front().object.transaction();
   for (const auto& [name, score] : scores) {
     members.push_back({score, name});
+    tx.step();
   }
+  tx.discard(std::move(scores), members.size());
   return members;
 }
 
@@ -190,6 +194,9 @@ ScoredMembers intersection_of(const Combination& combination) {
   const Source& first = combination.sources.front();
   ScoredMembers members;
   for (Scored& member : first.members()) {
+    if (!first.object.transaction().step(combination.sources.size())) {
+      break;
+    }
     double score = or_zero(first.weight * member.score);
     const bool in_all = std::all_of(
         combination.sources.begin() + 1, combination.sources.end(), [&](const Source& other) {
@@ -213,7 +220,8 @@ ScoredMembers difference_of(const Combination& combination) {
   ScoredMembers members = combination.sources.front().members();
   for (std::size_t i = 1; i < combination.sources.size(); ++i) {
     std::erase_if(members, [&](const Scored& member) {
-      return combination.sources[i].score(member.member).has_value();
+      const Source& other = combination.sources[i];
+      return other.object.transaction().step() && other.score(member.member).has_value();
     });
   }
   return members;
@@ -238,7 +246,7 @@ ScoredMembers combine(SetOperation operation, Combination& combination) {
     members =
         operation == SetOperation::union_ ? union_of(combination) : intersection_of(combination);
   }
-  std::ranges::sort(members);
+  combination.sources.front().object.transaction().aside([&] { std::ranges::sort(members); });
   return members;
 }
 
@@ -250,7 +258,7 @@ void combined_members(Call& call) {
 }
 
 template <SetOperation operation>
-void store_combined(Call& call) {
+void store_combined_scored(Call& call) {
   if (auto wanted = combination(call, 2, {.operation = operation, .store = true})) {
     store_scored(call, call[1], combine(operation, *wanted));
   }
@@ -263,18 +271,19 @@ void zintercard(Call& call) {
   }
 }
 
-constexpr std::array bindings{
-    Binding{"zunion", combined_members<SetOperation::union_>},
-    Binding{"zinter", combined_members<SetOperation::intersection>},
-    Binding{"zdiff", combined_members<SetOperation::difference>},
-    Binding{"zunionstore", store_combined<SetOperation::union_>},
-    Binding{"zinterstore", store_combined<SetOperation::intersection>},
-    Binding{"zdiffstore", store_combined<SetOperation::difference>},
-    Binding{"zintercard", zintercard},
-};
-
 }  // namespace
 
-std::span<const Binding> sorted_set_algebra_commands() { return bindings; }
+std::span<const Binding> sorted_set_algebra_commands() {
+  static constexpr std::array bindings{
+      Binding{"zunion", combined_members<SetOperation::union_>},
+      Binding{"zinter", combined_members<SetOperation::intersection>},
+      Binding{"zdiff", combined_members<SetOperation::difference>},
+      Binding{"zunionstore", store_combined_scored<SetOperation::union_>},
+      Binding{"zinterstore", store_combined_scored<SetOperation::intersection>},
+      Binding{"zdiffstore", store_combined_scored<SetOperation::difference>},
+      Binding{"zintercard", zintercard},
+  };
+  return bindings;
+}
 
 }  // namespace starling::resp

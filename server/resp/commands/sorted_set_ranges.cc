@@ -201,9 +201,14 @@ ScoredMembers members_in(const Object& object, const Range& range, Direction dir
   }
   object.transaction().by_score(object.key(), [&](const ScoreIndex& index) {
     const Slice wanted = limited(slice(index, range, direction), limit);
+    if (!object.transaction().step(wanted.count)) {
+      return;
+    }
     members.reserve(wanted.count);
-    index.for_each(wanted.first, wanted.count, direction,
-                   [&](const Entry& entry) { members.push_back({entry.score, entry.member}); });
+    index.for_each(wanted.first, wanted.count, direction, [&](const Entry& entry) {
+      members.push_back({entry.score, entry.member});
+      object.transaction().step(0);
+    });
   });
   return members;
 }
@@ -346,25 +351,26 @@ void rank(Call& call, Direction direction) {
 void zrank(Call& call) { rank(call, Direction::up); }
 void zrevrank(Call& call) { rank(call, Direction::down); }
 
-constexpr std::array bindings{
-    Binding{"zrange", zrange},
-    Binding{"zrangestore", zrangestore},
-    Binding{"zrevrange", zrevrange},
-    Binding{"zrangebyscore", zrangebyscore},
-    Binding{"zrevrangebyscore", zrevrangebyscore},
-    Binding{"zrangebylex", zrangebylex},
-    Binding{"zrevrangebylex", zrevrangebylex},
-    Binding{"zremrangebyrank", remove_range<By::rank>},
-    Binding{"zremrangebyscore", remove_range<By::score>},
-    Binding{"zremrangebylex", remove_range<By::name>},
-    Binding{"zcount", count_range<By::score>},
-    Binding{"zlexcount", count_range<By::name>},
-    Binding{"zrank", zrank},
-    Binding{"zrevrank", zrevrank},
-};
-
 }  // namespace
 
-std::span<const Binding> sorted_set_range_commands() { return bindings; }
+std::span<const Binding> sorted_set_range_commands() {
+  static constexpr std::array bindings{
+      Binding{"zrange", zrange},
+      Binding{"zrangestore", zrangestore},
+      Binding{"zrevrange", zrevrange},
+      Binding{"zrangebyscore", zrangebyscore},
+      Binding{"zrevrangebyscore", zrevrangebyscore},
+      Binding{"zrangebylex", zrangebylex},
+      Binding{"zrevrangebylex", zrevrangebylex},
+      Binding{"zremrangebyrank", remove_range<By::rank>},
+      Binding{"zremrangebyscore", remove_range<By::score>},
+      Binding{"zremrangebylex", remove_range<By::name>},
+      Binding{"zcount", count_range<By::score>},
+      Binding{"zlexcount", count_range<By::name>},
+      Binding{"zrank", zrank},
+      Binding{"zrevrank", zrevrank},
+  };
+  return bindings;
+}
 
 }  // namespace starling::resp

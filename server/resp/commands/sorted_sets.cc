@@ -216,8 +216,12 @@ using Direction = ScoreIndex::Direction;
 ScoredMembers pop(Object& object, std::size_t count, Direction direction) {
   ScoredMembers popped;
   object.transaction().by_score(object.key(), [&](const ScoreIndex& index) {
+    if (!object.transaction().step(std::min(count, index.size()))) {
+      return;
+    }
     index.for_each(0, count, direction, [&](const ScoreIndex::Entry& entry) {
       popped.push_back({entry.score, entry.member});
+      object.transaction().step(0);
     });
   });
   remove_scored(object, popped);
@@ -321,17 +325,18 @@ void zmpop(Call& call) {
   call.reply.nil_array();
 }
 
-constexpr std::array bindings{
-    Binding{"zadd", zadd},       Binding{"zincrby", zincrby},
-    Binding{"zrem", zrem},       Binding{"zcard", zcard},
-    Binding{"zscore", zscore},   Binding{"zmscore", zmscore},
-    Binding{"zscan", zscan},     Binding{"zrandmember", zrandmember},
-    Binding{"zpopmin", zpopmin}, Binding{"zpopmax", zpopmax},
-    Binding{"zmpop", zmpop},
-};
-
 }  // namespace
 
-std::span<const Binding> sorted_set_commands() { return bindings; }
+std::span<const Binding> sorted_set_commands() {
+  static constexpr std::array bindings{
+      Binding{"zadd", zadd},       Binding{"zincrby", zincrby},
+      Binding{"zrem", zrem},       Binding{"zcard", zcard},
+      Binding{"zscore", zscore},   Binding{"zmscore", zmscore},
+      Binding{"zscan", zscan},     Binding{"zrandmember", zrandmember},
+      Binding{"zpopmin", zpopmin}, Binding{"zpopmax", zpopmax},
+      Binding{"zmpop", zmpop},
+  };
+  return bindings;
+}
 
 }  // namespace starling::resp

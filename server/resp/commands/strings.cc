@@ -540,22 +540,23 @@ void lcs(Call& call) {
   call.reply.integer(static_cast<std::int64_t>(common.length()));
 }
 
-constexpr std::array bindings{
-    Binding{"get", get},         Binding{"set", set},
-    Binding{"setnx", setnx},     Binding{"setex", setex},
-    Binding{"psetex", psetex},   Binding{"getset", getset},
-    Binding{"getdel", getdel},   Binding{"getex", getex},
-    Binding{"mget", mget},       Binding{"mset", mset},
-    Binding{"msetnx", msetnx},   Binding{"append", append},
-    Binding{"strlen", strlen_},  Binding{"getrange", getrange},
-    Binding{"substr", getrange}, Binding{"setrange", setrange},
-    Binding{"lcs", lcs},         Binding{"incr", incr},
-    Binding{"decr", decr},       Binding{"incrby", incrby},
-    Binding{"decrby", decrby},   Binding{"incrbyfloat", incrbyfloat},
-};
-
 }  // namespace
 
-std::span<const Binding> string_commands() { return bindings; }
+std::span<const Binding> string_commands() {
+  static constexpr std::array bindings{
+      Binding{"get", get},         Binding{"set", set},
+      Binding{"setnx", setnx},     Binding{"setex", setex},
+      Binding{"psetex", psetex},   Binding{"getset", getset},
+      Binding{"getdel", getdel},   Binding{"getex", getex},
+      Binding{"mget", mget},       Binding{"mset", mset},
+      Binding{"msetnx", msetnx},   Binding{"append", append},
+      Binding{"strlen", strlen_},  Binding{"getrange", getrange},
+      Binding{"substr", getrange}, Binding{"setrange", setrange},
+      Binding{"lcs", lcs},         Binding{"incr", incr},
+      Binding{"decr", decr},       Binding{"incrby", incrby},
+      Binding{"decrby", decrby},   Binding{"incrbyfloat", incrbyfloat},
+  };
+  return bindings;
+}
 
 }  // namespace starling::resp

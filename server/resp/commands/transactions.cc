@@ -87,13 +87,14 @@ void unwatch(Call& call) {
   call.reply.ok();
 }
 
-constexpr std::array bindings{
-    Binding{"multi", multi}, Binding{"exec", exec},       Binding{"discard", discard},
-    Binding{"watch", watch}, Binding{"unwatch", unwatch},
-};
-
 }  // namespace
 
-std::span<const Binding> transaction_commands() { return bindings; }
+std::span<const Binding> transaction_commands() {
+  static constexpr std::array bindings{
+      Binding{"multi", multi}, Binding{"exec", exec},       Binding{"discard", discard},
+      Binding{"watch", watch}, Binding{"unwatch", unwatch},
+  };
+  return bindings;
+}
 
 }  // namespace starling::resp

@@ -200,5 +200,41 @@ TEST_CASE("missing arguments are named, whatever the command") {
   CHECK(a.refusal(hash_set("h", {"f"})) == ErrorCode::bad_request);
 }
 
+TEST_CASE("scores are added as texts, to the last bit, and only if they are numbers") {
+  TestGroup a(1);
+  const auto zset_add = [](std::vector<std::string> args) {
+    return command(CommandCode::zset_add, "z", std::move(args));
+  };
+  CHECK(a.number(zset_add({"m", "0.10000000000000001", "n", "-inf"})) == 2);
+  CHECK(a.number(zset_add({"m", "1e308", "o", "5e-324"})) == 1);
+  CHECK(a.text(command(CommandCode::type, "z")) == "zset");
+  for (const char* score : {"nan", "", "1x", " 1", "1e400"}) {
+    CHECK(a.refusal(zset_add({"p", "1", "q", score})) == ErrorCode::not_a_number);
+  }
+  CHECK(a.refusal(zset_add({"m"})) == ErrorCode::bad_request);
+  CHECK(is_ok(a.run(set("s", "v"))));
+  CHECK(a.refusal(command(CommandCode::zset_add, "s", {"m", "1"})) == ErrorCode::wrong_type);
+}
+
+TEST_CASE("a key expires after so many milliseconds, if there is one") {
+  TestGroup a(1);
+  const auto expire = [](const std::string& key, std::int64_t ms) {
+    Command one = command(CommandCode::expire, key);
+    one.number = ms;
+    return one;
+  };
+  CHECK(is_ok(a.run(set("k", "v"))));
+  CHECK(a.number(expire("k", 1000)) == 1);
+  CHECK(a.number(expire("nothing", 1000)) == 0);
+  for (const std::int64_t ms :
+       {std::int64_t{0}, std::int64_t{-1}, std::numeric_limits<std::int64_t>::max()}) {
+    CHECK(a.refusal(expire("k", ms)) == ErrorCode::bad_request);
+  }
+  a.now_ms += 900;
+  CHECK(a.number(command(CommandCode::exists, "k")) == 1);
+  a.now_ms += 200;
+  CHECK(a.number(command(CommandCode::exists, "k")) == 0);
+}
+
 }  // namespace
 }  // namespace starling::test

@@ -14,11 +14,6 @@ namespace {
 
 using replica::Counts;
 
-// Objects of more than 8 rows are never loaded whole, so every path is met with a few cells.
-Group::Limits small_objects(std::uint64_t memory_bytes = 1u << 30) {
-  return {.tables = {.memory_bytes = memory_bytes, .whole_object_rows = 8}};
-}
-
 Command hset(const std::string& key, const std::string& field) {
   return hash_set(key, {field, "1"});
 }
@@ -141,7 +136,7 @@ TEST_CASE("later commands of one entry count what earlier ones did") {
 }
 
 TEST_CASE("the count of a large set is read, not walked") {
-  TestGroup a(1, small_objects());
+  TestGroup a(1, small_objects(8));
   a.run(set_add("s", names(0, 1000)));
   a.checkpoint();
   a.restart();
@@ -153,7 +148,7 @@ TEST_CASE("the count of a large set is read, not walked") {
 }
 
 TEST_CASE("a delete of a large set leaves zero, at once and without a look at its elements") {
-  TestGroup a(1, small_objects());
+  TestGroup a(1, small_objects(8));
   a.run(set_add("s", names(0, 1000)));
   a.checkpoint();
   a.restart();
@@ -171,8 +166,8 @@ TEST_CASE("a delete of a large set leaves zero, at once and without a look at it
 }
 
 TEST_CASE("a delete elsewhere takes what it had seen, and the rest still counts") {
-  TestGroup a(1, small_objects());
-  TestGroup b(2, small_objects());
+  TestGroup a(1, small_objects(8));
+  TestGroup b(2, small_objects(8));
   a.run(set_add("s", names(0, 100)));
   b.pull_from(a);
   b.run(set_add("s", names(100, 150)));
@@ -187,11 +182,11 @@ TEST_CASE("a delete elsewhere takes what it had seen, and the rest still counts"
 }
 
 TEST_CASE("an ingested checkpoint that the strand has not heard of is not counted twice") {
-  TestGroup a(1, small_objects());
+  TestGroup a(1, small_objects(8));
   a.run(set_add("s", names(0, 100)));
   a.checkpoint();
   a.restart();
-  TestGroup b(2, small_objects());
+  TestGroup b(2, small_objects(8));
   b.pull_from(a);
   b.run(set_add("s", names(100, 120)));
   a.pull_from(b);  // cold at a: pending operands
@@ -204,8 +199,8 @@ TEST_CASE("an ingested checkpoint that the strand has not heard of is not counte
 
 TEST_CASE(
     "a delete that arrives while a checkpoint is being written counts the frozen cells once") {
-  TestGroup a(1, small_objects());
-  TestGroup b(2, small_objects());
+  TestGroup a(1, small_objects(8));
+  TestGroup b(2, small_objects(8));
   a.run(set_add("s", names(0, 100)));
   b.pull_from(a);
   b.checkpoint();
@@ -226,7 +221,7 @@ TEST_CASE(
 }
 
 TEST_CASE("rows of another version are derived anew by the next checkpoint, right until then too") {
-  TestGroup a(1, small_objects());
+  TestGroup a(1, small_objects(8));
   a.run(set_add("s", names(0, 100)));
   a.run(hash_incr("h", "f"));
   a.checkpoint();
@@ -253,7 +248,8 @@ TEST_CASE("rows of another version are derived anew by the next checkpoint, righ
 // Two groups, all that can happen to a count, and a brute-force count at any time.
 class History final : public TwoGroups {
  public:
-  explicit History(std::uint32_t seed) : TwoGroups(seed, small_objects(12'000), small_objects()) {}
+  explicit History(std::uint32_t seed)
+      : TwoGroups(seed, small_objects(8, 12'000), small_objects(8)) {}
 
   void go(int steps) {
     for (int i = 0; i < steps; ++i) {

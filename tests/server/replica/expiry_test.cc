@@ -54,6 +54,31 @@ TEST_CASE("a row of the index names its key, and rows lie in the order of time")
   CHECK_FALSE(replica::decode_deadline_row("x"));
 }
 
+TEST_CASE("what is over is in no scan and no export, though nobody has killed it yet") {
+  TestGroup group(1);
+  const auto now = static_cast<std::int64_t>(group.now_ms);
+  group.work([&](Transaction& transaction) {
+    put(transaction, "goes", now + 1000);
+    put(transaction, "late", now + 5000);
+    put(transaction, "stays");
+  });
+  REQUIRE_FALSE(group.checkpoint().error);
+  const auto keys = [&] {
+    auto page = group.page(replica::CutJobKind::scan);
+    return std::set<std::string>(page.begin(), page.end());
+  };
+  const auto exported = [&] {
+    auto page = group.page(replica::CutJobKind::export_);
+    return std::set<std::string>(page.begin(), page.end());
+  };
+  CHECK(keys() == std::set<std::string>{"goes", "late", "stays"});
+  group.now_ms = static_cast<std::uint64_t>(now + 1000);
+  CHECK(keys() == std::set<std::string>{"late", "stays"});
+  CHECK(exported() ==
+        std::set<std::string>{R"({"db":0,"key":"late","type":"string","value":"v","ttl_ms":4000})",
+                              R"({"db":0,"key":"stays","type":"string","value":"v"})"});
+}
+
 // Names every key whose deadline has passed, over any way that deadlines take: dirty, frozen,
 // indexed, replayed, failed.
 class DeadlineHistory {

@@ -120,7 +120,7 @@ TEST_CASE("a full memory lets nothing in until a checkpoint has gone through (R5
     applied += b.admit(run).entries;
   }
   CHECK(applied < 400);
-  CHECK(b->tables().full());
+  CHECK(b->full());
   CHECK(b->tables().bytes() < 64 << 10);
   CHECK(b.failed_checkpoint().error);  // makes no room, not even for a moment
   b.freeze();

@@ -74,11 +74,6 @@ std::map<std::uint8_t, std::int64_t> key_count_rows(Store& store) {
   return counts;
 }
 
-// Objects of more than 4 rows are never loaded whole, so every path is met with a few cells.
-Group::Limits small_objects(std::uint64_t memory_bytes = 1u << 30) {
-  return {.tables = {.memory_bytes = memory_bytes, .whole_object_rows = 4}};
-}
-
 // All pages; a key may come twice only if two pages answer it.
 Keys scanned(Transaction& transaction, std::uint8_t db, std::size_t count) {
   Keys keys;
@@ -112,7 +107,7 @@ void put(Transaction& transaction, const std::string& key, const std::string& va
 }
 
 TEST_CASE("a scan meets every key once, wherever it lies") {
-  TestGroup a(1, small_objects());
+  TestGroup a(1, small_objects(4));
   Keys expected;
   for (const std::string& name : names(0, 40)) {
     a.run(set(name, "v"));
@@ -231,7 +226,7 @@ TEST_CASE("a small database among many keys of another is passed in bounded page
 }
 
 TEST_CASE("keys are counted wherever they lie, and without a walk where possible") {
-  TestGroup a(1, small_objects());
+  TestGroup a(1, small_objects(4));
   for (const std::string& name : names(0, 40)) {
     a.run(set(name, "v"));
   }
@@ -343,7 +338,7 @@ void bump(Transaction& transaction, const std::string& key) {
 }
 
 TEST_CASE("a flush takes away what it sees, hot or cold, and nothing of other databases") {
-  TestGroup a(1, small_objects());
+  TestGroup a(1, small_objects(4));
   for (const bool cold : {false, true}) {
     a.work([&](Transaction& transaction) {
       for (const std::string& name : names(0, 20)) {
@@ -381,7 +376,7 @@ TEST_CASE("a flush takes away what it sees, hot or cold, and nothing of other da
 }
 
 TEST_CASE("later commands of the transaction that flushed find nothing, and may begin anew") {
-  TestGroup a(1, small_objects());
+  TestGroup a(1, small_objects(4));
   a.work([&](Transaction& transaction) {
     put(transaction, "x", "old");
     bump(transaction, "sum");
@@ -414,8 +409,8 @@ TEST_CASE("later commands of the transaction that flushed find nothing, and may 
 }
 
 TEST_CASE("a flush spares what it has not seen, and every node counts what is left") {
-  TestGroup a(1, small_objects());
-  TestGroup b(2, small_objects());
+  TestGroup a(1, small_objects(4));
+  TestGroup b(2, small_objects(4));
   a.work([&](Transaction& transaction) {
     put(transaction, "x", "v");
     bump(transaction, "sum");
@@ -471,7 +466,7 @@ TEST_CASE("totals can be reset in parts before a flush that would be too large")
 class KeyHistory final : public TwoGroups {
  public:
   explicit KeyHistory(std::uint32_t seed)
-      : TwoGroups(seed, small_objects(20'000), small_objects()) {}
+      : TwoGroups(seed, small_objects(4, 20'000), small_objects(4)) {}
 
   void go(int steps) {
     for (int i = 0; i < steps; ++i) {

@@ -35,6 +35,29 @@ TEST_CASE("writes are answered as before, reads anew") {
   CHECK(std::get<std::string>(again->results[3]) == "42");
 }
 
+// A few keys that many retries-to-be increment are little in the tables.
+TEST_CASE("answers that are kept count as dirty memory, and may fill it") {
+  TestGroup a(1, {.tables = {.memory_bytes = 256u << 10}});
+  std::uint64_t sequence = 0;
+  const auto increment = [&] { REQUIRE(a.execute({incr("n")}, OpId{77, ++sequence})); };
+  increment();
+  const std::size_t one = a->dirty_bytes();
+  while (sequence < 1000) {
+    increment();
+  }
+  CHECK(a->dirty_bytes() > one + 1000 * std::size_t{64});
+  CHECK_FALSE(a->full());
+  while (sequence < 3000) {
+    increment();
+  }
+  CHECK(a->full());
+  a.freeze();
+  CHECK(a->full());
+  a.write();
+  a.told();
+  CHECK_FALSE(a->full());
+}
+
 TEST_CASE("the answer is kept while a checkpoint is written, after it, and across restarts") {
   TestGroup a(1);
   REQUIRE(a.execute({incr("n")}, op));

@@ -2,15 +2,13 @@
 // leave memory (R5.2, R5.3, R3.6).
 #include <map>
 #include <random>
+#include <set>
+#include <string>
 
 #include "tests/server/replica/test_group.h"
 
 namespace starling::test {
 namespace {
-
-Group::Limits small_objects(std::uint64_t memory_bytes = 1u << 30) {
-  return {.tables = {.memory_bytes = memory_bytes, .whole_object_rows = 8}};
-}
 
 std::size_t stored_rows(TestGroup& group, const std::string& key) {
   const std::string from = encode_object_prefix(0, {0, key});
@@ -71,7 +69,7 @@ TEST_CASE("a load never overwrites what is in memory") {
 }
 
 TEST_CASE("a base that is newer than the strand knows joins to the same value") {
-  for (const auto& limits : {Group::Limits{}, small_objects()}) {
+  for (const auto& limits : {Group::Limits{}, small_objects(8)}) {
     TestGroup a(1);
     TestGroup b(2, limits);
     a.run(set_add("s", names(0, 12)));
@@ -107,7 +105,7 @@ TEST_CASE("an object in memory is killed in place, without a marker") {
 }
 
 TEST_CASE("a marker hides what is cold, and ends when the checkpoint has swept it") {
-  TestGroup a(1, small_objects());
+  TestGroup a(1, small_objects(8));
   a.run(set_add("s", names(0, 100)));
   a.checkpoint();
   a.restart();
@@ -126,6 +124,28 @@ TEST_CASE("a marker hides what is cold, and ends when the checkpoint has swept i
   CHECK(a->tables().markers().empty());
   CHECK(a.list(set_members("s")) == List{"reborn"});
   CHECK(stored_rows(a, "s") == 2);  // and its header
+}
+
+TEST_CASE("there is one marker for each key, however many, and each is found by its name") {
+  TestGroup a(1, small_objects(2));
+  for (int i = 0; i < 50; ++i) {
+    a.run(set_add("s" + std::to_string(i), names(0, 10)));
+  }
+  a.checkpoint();
+  a.restart();
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 50; i += 2) {
+      a.run(del("s" + std::to_string(i)));
+    }
+  }
+  CHECK(a->tables().markers().size() == 25);
+  for (int i = 0; i < 50; ++i) {
+    CHECK(a.number(set_size("s" + std::to_string(i))) == (i % 2 == 0 ? 0 : 10));
+  }
+  a.checkpoint();
+  CHECK(a->tables().markers().empty());
+  CHECK(stored_rows(a, "s2") == 0);
+  CHECK(stored_rows(a, "s3") == 11);
 }
 
 TEST_CASE("a failed checkpoint goes back, under what was written since") {
@@ -153,7 +173,7 @@ TEST_CASE("a failed checkpoint goes back, under what was written since") {
 }
 
 TEST_CASE("a failed checkpoint keeps its markers") {
-  TestGroup a(1, small_objects());
+  TestGroup a(1, small_objects(8));
   a.run(set_add("s", names(0, 100)));
   a.checkpoint();
   a.restart();
@@ -167,7 +187,7 @@ TEST_CASE("a failed checkpoint keeps its markers") {
 
 TEST_CASE("only clean cells leave memory") {
   constexpr std::uint64_t memory = 100'000;
-  TestGroup a(1, small_objects(memory));
+  TestGroup a(1, small_objects(8, memory));
   for (int i = 0; i < 100; ++i) {
     a.run(set("k" + std::to_string(i), std::string(1000, 'x')));
   }
@@ -184,7 +204,7 @@ TEST_CASE("only clean cells leave memory") {
 }
 
 TEST_CASE("a cell of a large object that was read once is not read again") {
-  TestGroup a(1, small_objects());
+  TestGroup a(1, small_objects(8));
   a.run(hash_set("h", [] {
     List fields;
     for (const std::string& name : names(0, 100)) {
@@ -209,7 +229,7 @@ TEST_CASE("reads are what was written, through any freeze, failure, eviction and
     const auto below = [&](int bound) {
       return std::uniform_int_distribution<int>(0, bound - 1)(random);
     };
-    TestGroup a(1, small_objects(8'000));
+    TestGroup a(1, small_objects(8, 8'000));
     std::map<std::string, std::string> written;
     std::map<std::string, std::int64_t> sums;
     for (int step = 0; step < 400; ++step) {
@@ -262,6 +282,57 @@ TEST_CASE("reads are what was written, through any freeze, failure, eviction and
       }
     }
   }
+}
+
+std::set<std::string> members(TestGroup& group) {
+  const auto list = group.list(set_members("s"));
+  return {list.begin(), list.end()};
+}
+
+TEST_CASE(
+    "a kill of a large object covers what a checkpoint is writing, and what it has just written") {
+  for (const bool told_first : {false, true}) {
+    CAPTURE(told_first);
+    TestGroup a(1, small_objects(4));
+    for (int i = 0; i < 30; ++i) {
+      a.run(set_add("s", {"e" + std::to_string(i)}));
+    }
+    a.freeze();
+    a.run(set_add("s", {"dirty"}));
+    if (told_first) {
+      a.write();
+      a.told();  // a few of the cells have thawed
+    }
+    a.run(del("s"));
+    CHECK(a.number(set_size("s")) == 0);
+    CHECK(a.text(type("s")) == "none");
+    a.run(set_add("s", {"e7", "new"}));
+    CHECK(members(a) == std::set<std::string>{"e7", "new"});
+    if (!told_first) {
+      a.write();
+      a.told();
+    }
+    CHECK(members(a) == std::set<std::string>{"e7", "new"});
+    a.checkpoint();
+    CHECK(a.number(set_size("s")) == 2);
+    a.restart();
+    CHECK(members(a) == std::set<std::string>{"e7", "new"});
+  }
+}
+
+TEST_CASE("a large kill survives a checkpoint that fails") {
+  TestGroup a(1, small_objects(4));
+  for (int i = 0; i < 30; ++i) {
+    a.run(set_add("s", {"e" + std::to_string(i)}));
+  }
+  a.checkpoint();
+  a.run(del("s"));
+  a.run(set_add("s", {"after"}));
+  a.failed_checkpoint();
+  CHECK(members(a) == std::set<std::string>{"after"});
+  a.checkpoint();
+  a.restart();
+  CHECK(members(a) == std::set<std::string>{"after"});
 }
 
 }  // namespace

@@ -23,6 +23,13 @@ namespace starling::test {
 using replica::CheckpointDone;
 using replica::CheckpointJob;
 using replica::Group;
+
+// Objects of more rows are never loaded whole, so that every path is met with a few cells.
+inline Group::Limits small_objects(std::size_t rows, std::uint64_t memory_bytes = 1u << 30) {
+  return {
+      .tables = {.memory_bytes = memory_bytes, .whole_object_rows = rows, .wholesale_cells = rows}};
+}
+
 class TestGroup {
  public:
   explicit TestGroup(std::uint64_t node, Group::Limits limits = {})
@@ -108,7 +115,7 @@ class TestGroup {
   // -- checkpoints --
 
   void freeze() {
-    REQUIRE(!group_->checkpointing());
+    REQUIRE(!group_->tables().freezing());
     job_ = group_->checkpoint(now_ms);
   }
   // The job runs; the group hears of it only by `told`.
@@ -121,6 +128,7 @@ class TestGroup {
   }
   void told() {
     group_->checkpoint_done(*done_);
+    (void)group_->tables().thaw(3);  // the rest when it is read, or at the next freeze
     done_.reset();
   }
   CheckpointDone checkpoint() {
@@ -152,6 +160,14 @@ class TestGroup {
   // -- looking --
 
   // The audit digest of what is stored, with the V it belongs to (R7.2).
+  // A page of a scan or an export, as large as can be, from the last checkpoint.
+  [[nodiscard]] std::vector<std::string> page(replica::CutJobKind kind) const {
+    replica::CutJob::Params params;
+    params.kind = kind;
+    params.limit = 1u << 20;
+    params.now_ms = static_cast<std::int64_t>(now_ms);
+    return replica::CutJob(params).run(*store_).items;
+  }
   [[nodiscard]] replica::CutJobDone digest() const {
     replica::CutJob::Params params;
     params.kind = replica::CutJobKind::digest;

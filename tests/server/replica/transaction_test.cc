@@ -1,6 +1,9 @@
 // The workspace of one entry (R2.3).
 #include "server/replica/transaction.h"
 
+#include <functional>
+
+#include "crdt/entry.h"
 #include "tests/server/replica/test_group.h"
 
 namespace starling::test {
@@ -47,6 +50,44 @@ TEST_CASE("later reads see earlier writes; nobody else sees any of them") {
   CHECK(elements(transaction) == List{"x"});
   CHECK_FALSE(a->tables().dirty());
   CHECK(a.number(exists("k")) == 0);
+}
+
+// Or an entry is written that no frame can carry.
+TEST_CASE("what a transaction says it weighs is no less than its entry has bytes") {
+  TestGroup group(1);
+  const auto check = [&](const std::function<void(Transaction&)>& work) {
+    Transaction transaction = begin(group);
+    work(transaction);
+    const std::size_t said = transaction.bytes();
+    Entry entry;
+    entry.origin = group->self();
+    entry.first = group->streams().at(group->self()).n + 1;
+    entry.deps = group->applied();
+    entry.ops = transaction.take_ops();
+    OriginStream stream = group->streams().at(group->self());
+    constexpr std::size_t header = 200;
+    CHECK(encode_entry(entry, stream).size() <= said + header);
+  };
+  const auto total = [](int i) { return CellKey{{0, "n" + std::to_string(i)}, sum.cell}; };
+  const auto increments = [&](Transaction& transaction) {
+    for (int i = 0; i < 100; ++i) {
+      Total large{(Int128{1} << 126) + i, {0.1 * i, 1e-20}};
+      transaction.increment(total(i), large);
+    }
+  };
+  check(increments);
+  group.work(increments);
+  check([&](Transaction& transaction) {
+    for (int i = 0; i < 100; ++i) {
+      transaction.reset(total(i));
+    }
+  });
+  check([&](Transaction& transaction) {
+    for (int i = 0; i < 100; ++i) {
+      transaction.assign(element(std::to_string(i)), std::string(200, 'v'));
+      transaction.remove(element(std::to_string(i)));
+    }
+  });
 }
 
 TEST_CASE("every change takes the next dot of the entry") {

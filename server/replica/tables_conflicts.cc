@@ -1,0 +1,32 @@
+// What memory tells of the objects in which writes meet (conflict_finder.h).
+#include "server/replica/tables.h"
+
+namespace starling::replica {
+
+Tables::Glance Tables::glance(const ObjectKey& object) const {
+  const Layer::Object* live = live_.object(object);
+  const Layer::Object* frozen = frozen_ ? frozen_->cells.object(object) : nullptr;
+  // What a kill has covered meets nothing any more; but frozen totals may lie among it.
+  const bool covered = frozen != nullptr && alone(live);
+  return {{live, covered ? nullptr : frozen, thawing_.object(object), clean_.object(object)},
+          known_complete(object) && !covered};
+}
+
+void Tables::leave_undecided(const ObjectKey& object) {
+  Layer::Object* live = live_.object(object);  // none if only lower layers hold some of it
+  if (live != nullptr && !live->undecided) {
+    live->undecided = true;
+    ++undecided_;
+  }
+}
+
+std::array<const Layer::Object*, 2> Tables::undecided(const ObjectKey& object) const {
+  const Layer::Object* live = live_.object(object);
+  const Layer::Object* frozen =
+      frozen_undecided_ > 0 && frozen_ && !alone(live) ? frozen_->cells.object(object) : nullptr;
+  const bool either =
+      (live != nullptr && live->undecided) || (frozen != nullptr && frozen->undecided);
+  return either ? std::array{live, frozen} : std::array<const Layer::Object*, 2>{};
+}
+
+}  // namespace starling::replica
