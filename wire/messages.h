@@ -3,6 +3,7 @@
 // prose. No Cap'n Proto here: the replica core and the simulator use these types directly.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -139,6 +140,8 @@ struct Goodbye {
   std::string detail;
   friend bool operator==(const Goodbye&, const Goodbye&) = default;
 };
+
+inline constexpr std::size_t goodbye_reasons = 8;
 
 using PeerMessage = std::variant<Hello, Push, Pull, PullNack, Ack, Heartbeat, MemberFacts,
                                  DigestRequest, DigestReply, Goodbye>;

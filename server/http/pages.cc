@@ -104,6 +104,11 @@ void write_core_metrics(MetricsText& text, const Snapshot& snapshot) {
       .sample(view.commands);
   text.counter("starling_entries_applied_total", "Entries of other members applied here.")
       .sample(view.entries_applied);
+  text.counter("starling_write_stalls_total",
+               "Times that writes had to wait until a checkpoint made room in memory.")
+      .sample(view.write_stalls);
+  text.counter("starling_write_stall_seconds_total", "Time in which writes had to wait for that.")
+      .sample(seconds_of(view.write_stall_us));
   text.counter("starling_duplicates_dropped_total", "Entries that arrived more than once.")
       .sample(view.duplicates_dropped);
   text.counter("starling_expired_keys_total", "Keys that this node took away because they expired.")
@@ -182,7 +187,18 @@ void write_shell_metrics(MetricsText& text, const ShellCounters& c) {
       .sample(c.checkpoint_cells);
 }
 
-void write_rejections(MetricsText& text, const Rejections& rejections) {
+// What only the core can tell of a peer: it spoke well, and is the wrong one.
+void write_refused_peers(MetricsText& text, const replica::View& view) {
+  using enum wire::Goodbye::Reason;
+  for (const auto& [reason, label] :
+       {std::pair{wrong_cluster, "wrong_cluster"}, std::pair{wrong_protocol, "wrong_protocol"},
+        std::pair{same_node, "same_node"}, std::pair{fork, "fork"}}) {
+    text.sample(view.peers_refused[static_cast<std::size_t>(reason)],
+                {{"door", "peer"}, {"reason", label}});
+  }
+}
+
+void write_rejections(MetricsText& text, const Rejections& rejections, const Snapshot* snapshot) {
   text.counter("starling_rejected_total", "Connections and requests turned away.");
   const auto list = [&](Door door, std::initializer_list<Rejection> reasons) {
     for (const Rejection reason : reasons) {
@@ -193,6 +209,9 @@ void write_rejections(MetricsText& text, const Rejections& rejections) {
   list(Door::client,
        {bad_frame, bad_message, wrong_protocol, no_hello, too_many, slow_reader, memory});
   list(Door::peer, {bad_frame, bad_message, no_hello, too_many, slow_reader});
+  if (snapshot != nullptr) {
+    write_refused_peers(text, snapshot->view);
+  }
   list(Door::resp, {bad_frame, wrong_protocol, too_many, slow_reader, memory, slow_sender});
   list(Door::http, {bad_request, unknown_path, bad_method, slow_sender});
 }
@@ -269,7 +288,7 @@ Page metrics(const Facts& facts, const Rejections& rejections) {
     write_peer_metrics(text, snapshot->view);
     write_shell_metrics(text, snapshot->counters);
   }
-  write_rejections(text, rejections);
+  write_rejections(text, rejections, snapshot);
   text.counter("process_cpu_seconds_total", "User and system CPU time.")
       .sample(facts.process.cpu_seconds);
   text.gauge("process_resident_memory_bytes", "Resident memory.")

@@ -150,6 +150,8 @@ class Replica::Impl {
              bool repeated = false);
   void refuse(const ClientRequest& request, wire::Error error);
   void wait(ClientRequest request, Now now);
+  void stall(Now now);
+  void end_stall(Now now);
   [[nodiscard]] bool is_unlocked(const wire::Request& request);
   void retry_waiting(Now now);
   [[nodiscard]] std::optional<wire::Error> cannot_serve() const;
@@ -202,6 +204,9 @@ class Replica::Impl {
   std::uint64_t last_round_ = 0;
 
   bool checkpoint_wanted_ = false;
+  std::optional<std::uint64_t> stalled_since_us_;  // writes wait for a checkpoint
+  std::uint64_t write_stalls_ = 0;
+  std::uint64_t write_stall_us_ = 0;
   std::uint64_t dirty_since_us_ = 0;  // 0: clean
   std::uint64_t checkpoint_not_before_us_ = 0;
   std::uint64_t ingested_ = 0;  // number of the last ingested checkpoint
@@ -439,8 +444,7 @@ void Replica::Impl::serve(ClientRequest request, Now now) {
     return;
   }
   if (writes && group_.full()) {
-    // Memory is never exceeded: writes wait until a checkpoint has gone through (R5.2).
-    checkpoint_wanted_ = true;
+    stall(now);
     wait(std::move(request), now);
     return;
   }
@@ -450,6 +454,21 @@ void Replica::Impl::serve(ClientRequest request, Now now) {
     return;
   }
   reply(request.id, request.request.id, std::move(executed->results), executed->repeated);
+}
+
+// Memory is never exceeded: writes wait until a checkpoint has gone through (R5.2).
+void Replica::Impl::stall(Now now) {
+  checkpoint_wanted_ = true;
+  if (!stalled_since_us_) {
+    stalled_since_us_ = now.monotonic_us;
+    ++write_stalls_;
+  }
+}
+
+void Replica::Impl::end_stall(Now now) {
+  if (stalled_since_us_ && !group_.full()) {
+    write_stall_us_ += now.monotonic_us - *std::exchange(stalled_since_us_, std::nullopt);
+  }
 }
 
 // For memory, or for a key that a long command holds.
@@ -481,7 +500,7 @@ Replica::Outcome Replica::Impl::run(const Work& work, const Demand& demand, Now 
     return refused(error(wire::ErrorCode::no_space, std::string(no_space)));
   }
   if (demand.writes && group_.full()) {
-    checkpoint_wanted_ = true;
+    stall(now);
     return {Ran::wait, std::nullopt};
   }
   bool too_long = false;
@@ -562,6 +581,7 @@ Replica::Outcome Replica::Impl::run_in_turns(const Work& work, const Demand& dem
 
 // Requests that wait run again when V or memory may have moved; those that waited too long say so.
 void Replica::Impl::retry_waiting(Now now) {
+  end_stall(now);
   for (std::size_t left = waiting_.size(); left > 0; --left) {
     Waiting waiting = std::move(waiting_.front());
     waiting_.pop_front();
@@ -1037,6 +1057,10 @@ View Replica::Impl::view(Now now) const {
   view.checkpoint_failures = checkpoint_failures_;
   view.commands = commands_;
   view.entries_applied = group_.entries_from_peers();
+  view.write_stalls = write_stalls_;
+  view.write_stall_us =
+      write_stall_us_ + (stalled_since_us_ ? now.monotonic_us - *stalled_since_us_ : 0);
+  view.peers_refused = replicator_->refused();
   view.duplicates_dropped = group_.duplicates();
   view.runs_dropped = group_.runs_dropped();
   view.markers = group_.tables().markers().size();

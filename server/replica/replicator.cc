@@ -79,6 +79,7 @@ void Replicator::event(Severity severity, std::string text) {
 }
 
 void Replicator::end(Link& link, wire::Goodbye::Reason reason, std::string detail, Now now) {
+  ++refused_[static_cast<std::size_t>(reason)];
   say(link.connection, wire::Goodbye{reason, std::move(detail)});
   reason == wire::Goodbye::Reason::duplicate ? dial_later(link, now) : rest(link.dialed, now);
   closes_.push_back({link.connection});

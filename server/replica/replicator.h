@@ -1,6 +1,7 @@
 // Deltas between nodes: connections, push, pull, acknowledgements, heartbeats, members (R6).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -106,6 +107,9 @@ class Replicator {
   [[nodiscard]] std::vector<PeerView> views(Now now) const;
   // Nodes that must not be what they are: another with our name, our identity or another history.
   [[nodiscard]] std::vector<std::string> conflicts(Now now) const;
+  // How often this node said goodbye, by reason.
+  using Refused = std::array<std::uint64_t, wire::goodbye_reasons>;
+  [[nodiscard]] const Refused& refused() const { return refused_; }
   // V of the first greeted ready member, for a node that joins (R5.7).
   [[nodiscard]] const std::optional<VersionVector>& join_goal() const { return join_goal_; }
   [[nodiscard]] bool needs_bootstrap() const { return needs_bootstrap_; }
@@ -182,6 +186,7 @@ class Replicator {
   bool ready_ = false;
   bool needs_bootstrap_ = false;
   std::optional<VersionVector> join_goal_;
+  Refused refused_{};
   std::map<std::string, std::uint64_t> conflicts_;       // sentence -> when it was true last
   std::map<std::uint64_t, VersionVector> last_durable_;  // by node, over connections
   std::vector<DigestQuestion> digest_questions_;

@@ -8,7 +8,7 @@
 namespace starling::test {
 
 TEST_CASE("a stored key comes back, with any bytes in key and subkey") {
-  check_property("stored keys come back", 5'000, [] {
+  check_property("stored keys come back", 10'000, [] {
     const std::vector<CellKind> kinds{CellKind::header,        CellKind::string_register,
                                       CellKind::string_totals, CellKind::mv_register,
                                       CellKind::flag,          CellKind::set_element,

@@ -44,7 +44,7 @@ TEST_CASE("op i of an entry has the dot first + i") {
 }
 
 TEST_CASE("entries come back one after another, and both streams stay equal") {
-  check_property("entries come back", 5'000, [] {
+  check_property("entries come back", 10'000, [] {
     OriginStream writing;
     OriginStream reading;
     for (std::uint64_t i = number(1, 4); i > 0; --i) {
@@ -226,7 +226,7 @@ TEST_CASE("a newer format, an unknown op and an unknown critical extension each 
 }
 
 TEST_CASE("version vectors and streams come back") {
-  check_property("vectors and streams come back", 5'000, [] {
+  check_property("vectors and streams come back", 10'000, [] {
     OriginStream stream;
     stream.n = number(0, 1u << 20);
     stream.hash = number(0, 1u << 30);

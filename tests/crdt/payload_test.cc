@@ -52,7 +52,7 @@ DottedCell cell_of(std::initializer_list<Score> scores) {
 }  // namespace
 
 TEST_CASE("a score is read back bit by bit, and has one form") {
-  check_property("scores, there and back", 5'000, [] {
+  check_property("scores, there and back", 10'000, [] {
     const Score score{random_score(), random_rule()};
     if (std::isnan(score.value)) {
       return;
@@ -67,7 +67,7 @@ TEST_CASE("a score is read back bit by bit, and has one form") {
 }
 
 TEST_CASE("bytes that are no score read as a plain 0, and never as NaN") {
-  check_property("hostile scores", 5'000, [] {
+  check_property("hostile scores", 10'000, [] {
     const std::string bytes = random_payload();
     const Score read = decode_score(bytes);
     RC_ASSERT(!std::isnan(read.value));
@@ -80,7 +80,7 @@ TEST_CASE("bytes that are no score read as a plain 0, and never as NaN") {
 }
 
 TEST_CASE("a deadline is read back, and bytes that are none expire nothing") {
-  check_property("deadlines, there and back", 5'000, [] {
+  check_property("deadlines, there and back", 10'000, [] {
     const auto time = *rc::gen::arbitrary<std::int64_t>();
     RC_ASSERT(decode_deadline(encode_deadline(time)) == time);
     const std::string bytes = random_payload();

@@ -112,7 +112,7 @@ TEST_CASE("version vectors with seals form a lattice") {
 }
 
 TEST_CASE("a join covers what either covers, a meet what both cover") {
-  check_property("covers agrees with join and meet", 5'000, [] {
+  check_property("covers agrees with join and meet", 10'000, [] {
     const VersionVector x = random_vector(true);
     const VersionVector y = random_vector(true);
     const Dot dot = random_dot();

@@ -144,6 +144,8 @@ def scenario_foreign_cluster(lab):
     check_equal(b.status()["members"], [], "members that b knows")
     check_equal(b.http("/readyz")[0], 503, "readiness of a node whose join is refused")
     check_equal(a.status()["members"], [], "members that a knows")
+    refusals = 'starling_rejected_total{door="peer",reason="wrong_cluster"}'
+    check(sum(node.metrics()[refusals] for node in (a, b)) > 0, "no refusal is counted")
     for node in (a, b):
         check(len(node.log().splitlines()) < 10, f"{node.name} floods its log\n{node.log_tail()}")
 

@@ -285,6 +285,30 @@ TEST_CASE("a node whose memory is full takes nothing in, says credit 0, and goes
   CHECK(cluster.view("b").table_bytes <= small.memory_bytes);
 }
 
+TEST_CASE("writes that wait for a checkpoint are counted, and so is how long they waited (R5.2)") {
+  Config small;
+  small.memory_bytes = 4u << 20;
+  TestCluster cluster;
+  cluster.add("a", {}, small);
+  cluster.run_ms(100);
+  cluster.at("a").store->fail_checkpoints = true;
+  for (int i = 0; i < 60; ++i) {
+    wire::Request request;
+    request.commands = {set("k" + std::to_string(i), std::string(100'000, 'x'))};
+    (void)cluster.ask("a", std::move(request), 1);  // the later ones have to wait
+  }
+  CHECK(cluster.view("a").write_stalls == 1);
+  cluster.run_ms(2000);
+  CHECK(cluster.view("a").write_stall_us >= 2'000'000);
+  cluster.at("a").store->fail_checkpoints = false;
+  cluster.run_ms(3000);
+  CHECK(std::holds_alternative<wire::Ok>(cluster.ask("a", set("k", "v"))));
+  const std::uint64_t waited = cluster.view("a").write_stall_us;
+  cluster.run_ms(1000);
+  CHECK(cluster.view("a").write_stall_us == waited);
+  CHECK(cluster.view("a").write_stalls == 1);
+}
+
 // ---------------------------------------------------------------- faults on purpose
 
 TEST_CASE("a cut node exchanges nothing; healed, it has everything, and so have the others") {
