@@ -33,6 +33,11 @@ void Call::wrong_arity() const {
   reply.error("ERR wrong number of arguments for '" + name() + "' command");
 }
 
+void Call::wrong_subcommand() const {
+  reply.error("ERR unknown subcommand or wrong number of arguments for '" +
+              std::string(args[1].substr(0, 128)) + "'. Try " + upper_case(args[0]) + " HELP.");
+}
+
 void Call::invalid_expire() const {
   reply.error("ERR invalid expire time in '" + name() + "' command");
 }

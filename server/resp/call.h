@@ -49,6 +49,7 @@ struct Call {
   void not_an_integer() const { reply.error("ERR value is not an integer or out of range"); }
   void not_a_float() const { reply.error("ERR value is not a valid float"); }
   void wrong_arity() const;
+  void wrong_subcommand() const;  // unknown, or a wrong number of words behind it
   void invalid_expire() const;
 
   // Reads an integer argument, or answers why it is none.

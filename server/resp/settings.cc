@@ -86,14 +86,14 @@ std::vector<std::pair<std::string, std::string>> settings(Server& server) {
 
 std::expected<void, std::string> change_settings(Server& server, const NewSettings& wanted) {
   const auto all = settings(server);
-  for (const auto& [name, value] : wanted) {
+  for (const auto& [name, asked, value] : wanted) {
     if (is_unknown(all, name)) {
       return std::unexpected("ERR Unknown option or number of arguments for CONFIG SET - '" +
-                             name.substr(0, 128) + "'");
+                             std::string(asked.substr(0, 128)) + "'");
     }
   }
-  for (const auto& [name, value] : wanted) {
-    if (std::ranges::count(wanted, name, &NewSettings::value_type::first) > 1) {
+  for (const auto& [name, asked, value] : wanted) {
+    if (std::ranges::count(wanted, name, &NewSetting::name) > 1) {
       return std::unexpected(failed(name, "duplicate parameter"));
     }
     const auto found = std::ranges::find(all, name, [](const auto& one) { return one.first; });
@@ -101,7 +101,7 @@ std::expected<void, std::string> change_settings(Server& server, const NewSettin
       return good;
     }
   }
-  for (const auto& [name, value] : wanted) {
+  for (const auto& [name, asked, value] : wanted) {
     if (name == "slowlog-log-slower-than") {
       server.slow_log().threshold_us = *parse_integer(value);
     } else if (name == "slowlog-max-len") {

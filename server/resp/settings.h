@@ -15,7 +15,12 @@ class Server;
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> settings(Server& server);
 
 // All or nothing. The error is a whole sentence, in Redis's words where it has some.
-using NewSettings = std::vector<std::pair<std::string, std::string_view>>;
+struct NewSetting {
+  std::string name;        // in lower case
+  std::string_view asked;  // as the client wrote it
+  std::string_view value;
+};
+using NewSettings = std::vector<NewSetting>;
 [[nodiscard]] std::expected<void, std::string> change_settings(Server& server,
                                                                const NewSettings& wanted);
 

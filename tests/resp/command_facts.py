@@ -6,18 +6,36 @@ import json
 import re
 import subprocess
 
-FAMILIES = ("strings", "keys", "ttl", "hash", "set", "zset", "transactions")
+FAMILIES = ("strings", "keys", "ttl", "hash", "set", "zset", "transactions", "server")
 _BY_GROUP = {"string": "strings", "generic": "keys", "hash": "hash", "set": "set", "sorted-set": "zset",
-             "transactions": "transactions"}
+             "transactions": "transactions", "connection": "server", "server": "server", "pubsub": "server",
+             "scripting": "server", "cluster": "server"}
 _TTL = {"expire", "pexpire", "expireat", "pexpireat", "ttl", "pttl", "expiretime", "pexpiretime", "persist"}
 _KEYS_OF_THE_SERVER = {"dbsize", "flushdb", "flushall", "memory|usage"}
-# WAIT is about peers. HELP is words for people, in our own words. SWAPDB is refused. REFCOUNT is about sharing of small
-# integers inside Redis.
-_NOT_COMPARED = {"wait", "object|help", "swapdb", "object|refcount"}
+# REFCOUNT is about sharing of small integers inside Redis.
+_NOT_COMPARED = {
+    "object|refcount",
+    *("wait role".split()),  # about peers
+    *("hello info time lastsave client|id client|info client|list".split()),  # about the server itself
+    *("memory|stats memory|doctor latency|doctor function|stats".split()),
+    *("command command|count command|docs command|info command|list".split()),  # `wrong_facts` compares these
+    *("swapdb eval evalsha function|load module|load module|unload replicaof slaveof".split()),  # refused
+    *("quit shutdown client|reply".split()),  # followed by nothing
+}
 # Of those, what would be drawn by chance.
 NEVER_COMPARED = {"swapdb", "object|refcount"}
-# Redis answers these with an error whenever its memory policy is not LFU, and so do we.
-ALWAYS_AN_ERROR = {"object|freq"}
+# Redis answers these with an error: its memory policy is not LFU, it has no users, no functions and no cluster mode.
+ALWAYS_AN_ERROR = {"object|freq", "auth", "readonly", "readwrite", "function|delete"} | {
+    f"cluster|{name}" for name in ("info", "myid", "nodes", "shards", "slots", "keyslot", "countkeysinslot", "getkeysinslot")}
+
+
+def _without_order(spec):
+    """A flat list of names and values, as a dict all the way down."""
+    if type(spec) is not list:
+        return spec
+    if spec and len(spec) % 2 == 0 and all(type(name) is bytes for name in spec[::2]):
+        return {name: _without_order(value) for name, value in zip(spec[::2], spec[1::2], strict=True) if name != b"notes"}
+    return sorted(map(repr, spec))
 
 
 class CommandTable:
@@ -59,7 +77,7 @@ class CommandTable:
 
     def family_of(self, name):
         facts = self.commands[name]
-        if name in _NOT_COMPARED or facts["subcommands"]:
+        if name in _NOT_COMPARED or name.endswith("|help") or facts["subcommands"]:  # HELP is words for people
             return None
         if name in _TTL:
             return "ttl"
@@ -87,6 +105,22 @@ class CommandTable:
             known = {inner[0].decode() for inner in theirs[9]}
             lines += [f"{s['name']}: Redis has no such subcommand" for s in facts["subcommands"] if s["name"] not in known]
         return lines
+
+    def wrong_key_specs(self, connections):
+        """Lines on what kvd and Redis say differently about where the keys are, and what becomes of them."""
+        lines = []
+        for name, facts in self.commands.items():
+            if facts["group"] == "starling" or "|" in name:
+                continue
+            one, other = (side.ask(b"COMMAND", b"INFO", name.encode())[0] for side in connections)
+            if self._specs(one) != self._specs(other):
+                lines.append(f"{name}: key specifications are {self._specs(other)}, of Redis {self._specs(one)}")
+        return lines
+
+    def _specs(self, info):
+        """Those of a command and of its subcommands that are there on both sides, without Redis's remarks on them."""
+        specs = [] if info[0].decode() not in self.commands else [_without_order(spec) for spec in info[8]]
+        return [(info[0], sorted(map(repr, specs))), *(self._specs(i) for i in sorted(info[9]) if i[0].decode() in self.commands)]
 
     @staticmethod
     def _wrong(facts, theirs, docs):

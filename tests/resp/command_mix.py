@@ -4,6 +4,7 @@ from draw import KEYS_OF, OTHER_DB, Draw, command
 from duel import Step
 from families import GENERATORS, fill
 from malformed import malformed
+import server_family
 import transactions
 
 STEPS_OF_EPISODE = 2000
@@ -13,7 +14,7 @@ SHARE_OF_FILL = 0.12
 # How often a command comes, where that is not 1: those that take much away come less often.
 WEIGHTS = {"FLUSHALL": 0.6, "FLUSHDB": 0.5, "DEL": 0.6, "UNLINK": 0.6, "GETDEL": 0.5, "MOVE": 0.4, None: 3,
            "OBJECT|FREQ": 0.5, "SETEX": 0.8, "PSETEX": 0.8, "MSETNX": 0.8, "SPOP": 0.8, "ZREMRANGEBYRANK": 0.6,
-           "ZREMRANGEBYSCORE": 0.5, "ZREMRANGEBYLEX": 0.6, "ZPOPMIN": 0.7, "ZPOPMAX": 0.7, "ZMPOP": 0.7, "MSET": 0.8}
+           "ZREMRANGEBYSCORE": 0.5, "ZREMRANGEBYLEX": 0.6, "ZPOPMIN": 0.7, "ZPOPMAX": 0.7, "ZMPOP": 0.7, "MSET": 0.8, "CLIENT|KILL": 1.8}
 # Answered at will, or followed up: these have no place within MULTI.
 _NOT_WITHIN_MULTI = {"SPOP", "SRANDMEMBER", "HRANDFIELD", "HRANDFIELD WITHVALUES", "ZRANDMEMBER", "ZRANDMEMBER WITHSCORES",
                      "SSCAN", "HSCAN", "ZSCAN", "INCRBYFLOAT", "HINCRBYFLOAT", "ZINCRBY", "ZADD INCR"}
@@ -47,13 +48,17 @@ class CommandMix:
         family = draw.choice(self.families)
         if family == "transactions":
             return self._fill_one(draw.choice(_FAMILIES_WITHIN_MULTI)) + transactions.block(draw, self._simple_command)
-        if draw.maybe(SHARE_OF_FILL):
+        if family != "server" and draw.maybe(SHARE_OF_FILL):
             return self._fill_one(family)
         name = draw.choices(self.names[family], self.weights[family])[0]
         words = self._make(family, name)
-        if draw.maybe(SHARE_OF_MALFORMED):
+        # Whoever listens in RESP2 must stop before it can ask for anything else.
+        listens = name is not None and name.endswith("SUBSCRIBE")
+        if not listens and draw.maybe(SHARE_OF_MALFORMED):
             self.malformed += 1
             return [Step(0, malformed(draw, words))]
+        if family == "server":
+            return server_family.with_surroundings(draw, name, words)
         return [Step(0, one) for one in self._with_surroundings(name, words)]
 
     def _fill_one(self, family):

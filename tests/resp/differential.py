@@ -181,6 +181,9 @@ def compare(table, redis, options):
     with contextlib.ExitStack() as stack:
         other = stack.enter_context(other_side(options))
         run = Run(table, (redis.address, other.address), options, options.fault)
+        wrong = table.wrong_key_specs([Connection(address, 2) for address in run.addresses])
+        if wrong:
+            sys.exit("COMMAND INFO is wrong:\n" + "\n".join(wrong))
         try:
             run.directed_part()
             run.random_part(options.commands)

@@ -5,9 +5,11 @@ import random
 FAR_FUTURE = 4_102_444_800  # 2100-01-01, in seconds
 OTHER_DB = 9
 
-TEXT_KEYS = ["s:t1", "s:t2", "s:t3"]
-INTEGER_KEYS = ["s:n1", "s:n2", "s:n3"]
-FLOAT_KEYS = ["s:f1", "s:f2"]
+# At most 8 keys for each family, and 16 members or fields.
+TEXT_KEYS = ["s:t1", "s:t2"]
+INTEGER_KEYS = ["s:n1", "s:n2"]
+FLOAT_KEYS = ["s:f1"]
+NEW_STRING_KEYS = ["s:new1", "s:new2", "s:new3"]  # of MSETNX, and deleted now and then
 STRING_KEYS = TEXT_KEYS + INTEGER_KEYS + FLOAT_KEYS
 ANY_KEYS = [f"k:{i}" for i in range(1, 9)]
 TTL_KEYS = [f"ttl:{i}" for i in range(1, 9)]
@@ -32,9 +34,10 @@ INTEGER_FIELDS = ["n1", "n2", "n3"]
 FLOAT_FIELDS = ["d1", "d2", "d3"]
 TEXT_FIELDS = ["f1", "f2", "f3", "f4", "f5", "f6", "", "name", "käse", b"\x00\x80"]
 FIELDS = INTEGER_FIELDS + FLOAT_FIELDS + TEXT_FIELDS
-WORDS = ["a", "b", "c", "apple", "pear", "plum", "10", "-3", "", "née", b"\xfe\x00", "w" * 66, "Z", "aa", "zz", "m"]
 SET_INTEGERS = ["1", "2", "3", "10", "-5", "100", "70000", "5000000000"]
+SET_WORDS = ["a", "b", "apple", "10", "", "née", b"\xfe\x00", "w" * 66, "m"]
 LEX_MEMBERS = ["a", "aa", "b", "bb", "c", "cc", "d", "e", "f", "g", "", "zz", "B", "1"]
+SCORED_MEMBERS = [*LEX_MEMBERS, b"\xfe\x00", "w" * 66]
 SCORES = ["0", "1", "1", "2", "3", "-1", "0.5", "2.75", "10", "1000000", "inf", "-inf", "+5", "1e3", "-0"]
 PATTERNS = ["*", "?*", "k:*", "h:[1-4]", "[^ks]*", "*1", "*:?", "s:[tn]?", "z\\:*", "nothing", "[a-f]*", "*e*",
             "*[0-9]", "a\\*"]

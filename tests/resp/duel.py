@@ -51,6 +51,14 @@ def pool_from(command, witnessed):
     return drawn
 
 
+def _read(side, command):
+    """SUBSCRIBE and its like are answered once for each channel."""
+    name, channels = command[0].lower(), len(command) - 1
+    if channels > 1 and name.endswith(b"subscribe"):
+        return [side.read() for _ in range(channels)]
+    return side.read()
+
+
 class Wire:
     """The two connections behind one connection number, and what is known of their transaction."""
 
@@ -69,15 +77,15 @@ class Wire:
             self.sides[1].send(commands)
         except OSError as error:
             end = Closed(f"cannot send: {error}")
-        ones = [self.sides[0].read() for _ in commands]
+        ones = [_read(self.sides[0], command) for command in commands]
         return iter(list(zip(ones, self._others(commands, end), strict=True)))
 
     def _others(self, commands, end):
         """Once the other side is gone, that is its answer to everything."""
-        for _ in commands:
+        for command in commands:
             if end is None:
                 try:
-                    yield self.sides[1].read()
+                    yield _read(self.sides[1], command)
                     continue
                 except Closed as error:
                     end = error

@@ -3,10 +3,10 @@ of the family gets its contents, which happens in between too, so that most comm
 """
 
 from draw import (ANY_KEYS, EXACT_FLOATS, FIELDS, FLOAT_FIELDS, FLOAT_KEYS, FLOATS, HASH_KEYS, INTEGER_FIELDS, INTEGER_KEYS,
-                  INTEGER_SETS, LEX_KEYS, LEX_MEMBERS, OTHER_DB, PATTERNS, SCORED_KEYS, SET_INTEGERS, SET_KEYS, STRING_KEYS,
-                  TEXT_FIELDS, TEXT_KEYS, TTL_KEYS, UNEVEN_KEY, WORD_SETS, WORDS, ZSET_KEYS, command)
-
-NEW_STRING_KEYS = ["s:new1", "s:new2", "s:new3"]  # of MSETNX, and deleted now and then
+                  INTEGER_SETS, LEX_KEYS, LEX_MEMBERS, NEW_STRING_KEYS, OTHER_DB, PATTERNS, SCORED_KEYS, SCORED_MEMBERS, SET_INTEGERS,
+                  SET_KEYS, SET_WORDS, STRING_KEYS, TEXT_FIELDS, TEXT_KEYS, TTL_KEYS, UNEVEN_KEY, WORD_SETS, ZSET_KEYS,
+                  command)
+from server_family import server
 
 
 def _fields_and_values(draw, most=3):
@@ -35,7 +35,7 @@ def _with_value(draw):
 
 
 def _members_for(draw, key, most=4):
-    return draw.some(SET_INTEGERS if key in INTEGER_SETS and draw.maybe(0.95) else WORDS, most)
+    return draw.some(SET_INTEGERS if key in INTEGER_SETS and draw.maybe(0.95) else SET_WORDS, most)
 
 
 def _scored_members(draw, key, most=3):
@@ -44,7 +44,7 @@ def _scored_members(draw, key, most=3):
         if key in LEX_KEYS:
             words += ["0", draw.choice(LEX_MEMBERS)]
         else:
-            words += [draw.choice(FLOATS) if key == UNEVEN_KEY else draw.score(), draw.choice(WORDS)]
+            words += [draw.choice(FLOATS) if key == UNEVEN_KEY else draw.score(), draw.choice(SCORED_MEMBERS)]
     return words
 
 
@@ -53,7 +53,7 @@ def _zset_of(draw, share_of_lex=0.3):
 
 
 def _member_for(draw, key):
-    return draw.choice(LEX_MEMBERS if key in LEX_KEYS else WORDS)
+    return draw.choice(LEX_MEMBERS if key in LEX_KEYS else SCORED_MEMBERS)
 
 
 # -- what a key holds at first --
@@ -69,10 +69,10 @@ def fill(draw, family, key):
     if family == "hash":
         return [*anew, command("HSET", key, *(w for f in draw.sample(FIELDS, 8) for w in (f, _value_of(draw, f))))]
     if family == "set":
-        pool = SET_INTEGERS if key in INTEGER_SETS else WORDS
+        pool = SET_INTEGERS if key in INTEGER_SETS else SET_WORDS
         return [*anew, command("SADD", key, *draw.sample(pool, 6))]
     if family == "zset":
-        pool = LEX_MEMBERS if key in LEX_KEYS else WORDS
+        pool = LEX_MEMBERS if key in LEX_KEYS else SCORED_MEMBERS
         words = []
         for member in draw.sample(pool, 8):
             words += ["0" if key in LEX_KEYS else draw.choice(FLOATS) if key == UNEVEN_KEY else draw.score(), member]
@@ -85,9 +85,9 @@ def _of_any_type(draw, key):
         lambda: command("SET", key, draw.text()),
         lambda: command("SET", key, draw.integer()),
         lambda: command("HSET", key, *_fields_and_values(draw)),
-        lambda: command("SADD", key, *draw.some(WORDS)),
+        lambda: command("SADD", key, *draw.some(SET_WORDS)),
         lambda: command("SADD", key, *draw.some(SET_INTEGERS)),
-        lambda: command("ZADD", key, draw.score(), draw.choice(WORDS), draw.score(), draw.choice(WORDS)),
+        lambda: command("ZADD", key, draw.score(), draw.choice(SCORED_MEMBERS), draw.score(), draw.choice(SCORED_MEMBERS)),
     ])()
 
 
@@ -243,7 +243,7 @@ def hash_(draw):
 def set_(draw):
     key = lambda: draw.mostly(SET_KEYS, ["e:none"], 0.98)
     similar = lambda: INTEGER_SETS if draw.maybe(0.4) else WORD_SETS
-    of_key = lambda: [(k := key()), draw.choice(SET_INTEGERS if k in INTEGER_SETS else WORDS)]
+    of_key = lambda: [(k := key()), draw.choice(SET_INTEGERS if k in INTEGER_SETS else SET_WORDS)]
     several = lambda: draw.some(similar(), 3)
 
     def store():
@@ -256,7 +256,7 @@ def set_(draw):
 
     def move():
         pool = similar()
-        return [draw.choice(pool), draw.choice(pool), draw.choice(SET_INTEGERS if pool is INTEGER_SETS else WORDS)]
+        return [draw.choice(pool), draw.choice(pool), draw.choice(SET_INTEGERS if pool is INTEGER_SETS else SET_WORDS)]
 
     return {
         "SADD": lambda: [(k := key()), *_members_for(draw, k)],
@@ -329,11 +329,12 @@ def zset(draw):
         k = draw.choice([*SCORED_KEYS, UNEVEN_KEY])
         flags = draw.choice([[], [], [], ["NX"], ["XX"], ["GT"], ["LT"]])
         score = draw.choice(FLOATS if k == UNEVEN_KEY else ["1", "-2", "0.5", "10", "inf"])
-        return [k, *draw.in_any_order(flags, ["INCR"], draw.option(["CH"], share=0.2)), score, draw.choice(WORDS)]
+        return [k, *draw.in_any_order(flags, ["INCR"], draw.option(["CH"], share=0.2)), score, draw.choice(SCORED_MEMBERS)]
 
     def zincrby():
         k = draw.choice([*SCORED_KEYS, UNEVEN_KEY])
-        return [k, draw.choice(FLOATS if k == UNEVEN_KEY else ["1", "-2", "0.5", "10", "1000", "-inf"]), draw.choice(WORDS)]
+        return [k, draw.choice(FLOATS if k == UNEVEN_KEY else ["1", "-2", "0.5", "10", "1000", "-inf"]),
+                draw.choice(SCORED_MEMBERS)]
 
     def zmpop():
         names = draw.some([*ZSET_KEYS, "z:none"], 3)
@@ -382,4 +383,4 @@ def zset(draw):
     }
 
 
-GENERATORS = {"strings": strings, "keys": keys, "ttl": ttl, "hash": hash_, "set": set_, "zset": zset}
+GENERATORS = {"server": server, "strings": strings, "keys": keys, "ttl": ttl, "hash": hash_, "set": set_, "zset": zset}

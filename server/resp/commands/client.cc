@@ -146,11 +146,11 @@ struct Victims {
 
 std::optional<Victims> victims(const Call& call) {
   Victims victims;
-  if (call.size() % 2 != 0) {
-    call.syntax_error();
-    return std::nullopt;
-  }
   for (std::size_t i = 2; i < call.size(); i += 2) {
+    if (i + 1 == call.size()) {
+      call.syntax_error();
+      return std::nullopt;
+    }
     const std::string_view value = call[i + 1];
     if (is_word(call[i], "ID")) {
       const auto id = parse_integer(value);
@@ -266,8 +266,7 @@ void no_evict(Call& call) {
 
 void pause(Call& call) {
   if (call.size() > 4) {
-    call.reply.error(
-        "ERR unknown subcommand or wrong number of arguments for 'PAUSE'. Try CLIENT HELP.");
+    call.wrong_subcommand();
     return;
   }
   bool writes_only = false;

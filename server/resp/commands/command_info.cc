@@ -4,14 +4,17 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "crdt/string.h"
 #include "server/resp/command_categories.h"
 #include "server/resp/command_keys.h"
 #include "server/resp/command_notes.h"
 #include "server/resp/commands/families.h"
 #include "server/resp/commands/help.h"
 #include "server/resp/glob.h"
+#include "server/resp/key_flags.h"
 #include "server/resp/server.h"
 
 namespace starling::resp {
@@ -53,14 +56,15 @@ const CommandFacts* facts_by_name(const Call& call, std::string_view name) {
 
 // ---------------------------------------------------------------- INFO
 
-// The table does not know what a write does to each of its keys, so the most is said: it may read,
-// change and add.
-constexpr std::array<std::string_view, 2> read_marks{"RO", "access"};
-constexpr std::array<std::string_view, 3> write_marks{"RW", "access", "update"};
-
-std::span<const std::string_view> key_marks(const CommandFacts& facts) {
-  return facts.has(flag::readonly) ? std::span<const std::string_view>(read_marks)
-                                   : std::span<const std::string_view>(write_marks);
+// "RW access update", a flag each.
+std::vector<std::string_view> words_of(std::string_view line) {
+  std::vector<std::string_view> words;
+  while (!line.empty()) {
+    const std::size_t end = std::min(line.find(' '), line.size());
+    words.push_back(line.substr(0, end));
+    line.remove_prefix(std::min(end + 1, line.size()));
+  }
+  return words;
 }
 
 void write_words(ReplyWriter& reply, std::span<const std::string_view> words) {
@@ -70,11 +74,11 @@ void write_words(ReplyWriter& reply, std::span<const std::string_view> words) {
   }
 }
 
-void write_key_spec(ReplyWriter& reply, const CommandFacts& facts, std::int64_t begin,
+void write_key_spec(ReplyWriter& reply, std::string_view flags, std::int64_t begin,
                     const std::function<void()>& find_keys) {
   reply.map(3);
   reply.bulk("flags");
-  write_words(reply, key_marks(facts));
+  write_words(reply, words_of(flags));
   reply.bulk("begin_search");
   reply.map(2);
   reply.bulk("type");
@@ -88,36 +92,54 @@ void write_key_spec(ReplyWriter& reply, const CommandFacts& facts, std::int64_t 
   find_keys();
 }
 
+// `last`: behind `begin`, or -1 for the last word.
+void write_range_spec(ReplyWriter& reply, std::string_view flags, std::int64_t begin,
+                      std::int64_t last, std::int64_t step) {
+  write_key_spec(reply, flags, begin, [&] {
+    reply.bulk("type");
+    reply.bulk("range");
+    reply.bulk("spec");
+    reply.map(3);
+    reply.bulk("lastkey");
+    reply.integer(last);
+    reply.bulk("keystep");
+    reply.integer(step);
+    reply.bulk("limit");
+    reply.integer(0);
+  });
+}
+
+void write_counted_spec(ReplyWriter& reply, std::string_view flags, std::size_t count_place) {
+  write_key_spec(reply, flags, static_cast<std::int64_t>(count_place), [&] {
+    reply.bulk("type");
+    reply.bulk("keynum");
+    reply.bulk("spec");
+    reply.map(3);
+    reply.bulk("keynumidx");
+    reply.integer(0);
+    reply.bulk("firstkey");
+    reply.integer(1);
+    reply.bulk("keystep");
+    reply.integer(1);
+  });
+}
+
+// One for keys that are alike; two where the first key is another matter than those behind it.
 void write_key_specs(ReplyWriter& reply, const CommandFacts& facts) {
   const std::size_t count_place = key_count_place(facts);
-  reply.set((facts.first_key > 0 ? 1 : 0) + (count_place > 0 ? 1 : 0));
-  if (facts.first_key > 0) {
-    write_key_spec(reply, facts, facts.first_key, [&] {
-      reply.bulk("type");
-      reply.bulk("range");
-      reply.bulk("spec");
-      reply.map(3);
-      reply.bulk("lastkey");
-      reply.integer(facts.last_key < 0 ? facts.last_key : facts.last_key - facts.first_key);
-      reply.bulk("keystep");
-      reply.integer(facts.key_step);
-      reply.bulk("limit");
-      reply.integer(0);
-    });
+  const KeyFlags flags = key_flags(facts);
+  const std::int64_t begin = facts.first_key;
+  const bool split = !flags.others.empty();
+  reply.set((begin > 0 ? 1 : 0) + (split || count_place > 0 ? 1 : 0));
+  if (begin > 0) {
+    const std::int64_t last = split ? 0 : facts.last_key - (facts.last_key < 0 ? 0 : begin);
+    write_range_spec(reply, flags.first, begin, last, split ? 1 : facts.key_step);
   }
   if (count_place > 0) {
-    write_key_spec(reply, facts, static_cast<std::int64_t>(count_place), [&] {
-      reply.bulk("type");
-      reply.bulk("keynum");
-      reply.bulk("spec");
-      reply.map(3);
-      reply.bulk("keynumidx");
-      reply.integer(0);
-      reply.bulk("firstkey");
-      reply.integer(1);
-      reply.bulk("keystep");
-      reply.integer(1);
-    });
+    write_counted_spec(reply, split ? flags.others : flags.first, count_place);
+  } else if (split) {
+    const std::int64_t last = facts.last_key < 0 ? facts.last_key : facts.last_key - begin - 1;
+    write_range_spec(reply, flags.others, begin + 1, last, facts.key_step);
   }
 }
 
@@ -320,13 +342,30 @@ void getkeys(Call& call) {
   }
 }
 
+// SET is the only command here whose flags follow from its words. Of keys whose number is written in
+// a way that only the search for keys understands ("1 "), Redis tells no flags.
+std::string_view flags_of_key(const Request& asked, std::size_t place) {
+  const std::size_t count_place = key_count_place(*asked.facts);
+  if (count_place > 0 && !parse_integer(asked.args[count_place])) {
+    return "";
+  }
+  if (asked.facts->name == "set") {
+    const bool reads = std::ranges::any_of(
+        asked.args.subspan(3), [](std::string_view word) { return is_word(word, "GET"); });
+    return reads ? "RW access update" : "OW update";
+  }
+  const KeyFlags flags = key_flags(*asked.facts);
+  const bool is_first = std::cmp_equal(place, asked.facts->first_key);
+  return flags.others.empty() || is_first ? flags.first : flags.others;
+}
+
 void getkeysandflags(Call& call) {
   if (const auto asked = request(call)) {
     call.reply.array(asked->keys.size());
     for (const std::size_t place : asked->keys) {
       call.reply.array(2);
       call.reply.bulk(asked->args[place]);
-      write_words(call.reply, key_marks(*asked->facts));
+      write_words(call.reply, words_of(flags_of_key(*asked, place)));
     }
   }
 }

@@ -40,7 +40,7 @@ void config_get(Call& call) {
 
 void config_set(Call& call) {
   if (call.size() % 2 != 0) {
-    call.wrong_arity();
+    call.syntax_error();
     return;
   }
   constexpr std::size_t most = 64;  // there are not as many
@@ -50,7 +50,7 @@ void config_set(Call& call) {
   }
   NewSettings wanted;
   for (std::size_t i = 2; i < call.size(); i += 2) {
-    wanted.emplace_back(lower(call[i]), call[i + 1]);
+    wanted.push_back({lower(call[i]), call[i], call[i + 1]});
   }
   if (auto changed = change_settings(call.server, wanted); !changed) {
     call.reply.error(changed.error());
@@ -69,8 +69,7 @@ void config_resetstat(Call& call) {
 void slowlog_get(Call& call) {
   std::int64_t most = 10;
   if (call.size() > 3) {
-    call.reply.error(
-        "ERR unknown subcommand or wrong number of arguments for 'GET'. Try SLOWLOG HELP.");
+    call.wrong_subcommand();
     return;
   }
   if (call.size() == 3) {

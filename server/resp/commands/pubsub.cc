@@ -114,8 +114,7 @@ void publish(Call& call) {
 
 void channels(Call& call) {
   if (call.size() > 3) {
-    call.reply.error(
-        "ERR unknown subcommand or wrong number of arguments for 'CHANNELS'. Try PUBSUB HELP.");
+    call.wrong_subcommand();
     return;
   }
   if (call.size() == 3 && !name_fits(call, "pattern", call[2], max_pattern_bytes)) {

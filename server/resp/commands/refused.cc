@@ -37,8 +37,7 @@ void function_list(Call& call) {
 
 void function_flush(Call& call) {
   if (call.size() > 3) {
-    call.reply.error(
-        "ERR unknown subcommand or wrong number of arguments for 'FLUSH'. Try FUNCTION HELP.");
+    call.wrong_subcommand();
   } else if (call.size() == 3 && !is_word(call[2], "SYNC") && !is_word(call[2], "ASYNC")) {
     call.reply.error("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
   } else {
