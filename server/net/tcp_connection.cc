@@ -37,10 +37,9 @@ std::string local_text(const tcp::socket& socket) {
   return text_of(endpoint, error);
 }
 
-// Callbacks rather than a reader and a writer coroutine (decision 0011): this is the innermost loop of
-// the server.
-// Kept alive by its own waits; `closed_` tells them that nobody is interested any more.
-// Runs on: core strand.
+// Callbacks rather than a reader and a writer coroutine (decision 0011): this is the innermost loop
+// of the server. Kept alive by its own waits; `closed_` tells them that nobody is interested any
+// more. Runs on: core strand.
 class Stream final : public std::enable_shared_from_this<Stream> {
  public:
   Stream(tcp::socket socket, ReadBuffer& buffer)

@@ -79,7 +79,7 @@ struct View {
   std::uint64_t checkpoint_failures = 0;
   std::uint64_t commands = 0;
   std::uint64_t entries_applied = 0;  // from peers
-  std::uint64_t write_stalls = 0;  // times that writes had to wait for a checkpoint (R5.2)
+  std::uint64_t write_stalls = 0;     // times that writes had to wait for a checkpoint (R5.2)
   std::uint64_t write_stall_us = 0;
   std::array<std::uint64_t, wire::goodbye_reasons> peers_refused{};  // by Goodbye::Reason
   std::uint64_t duplicates_dropped = 0;

@@ -14,7 +14,8 @@ struct Alike {
 // As redis-server 7.0.15 tells them; the differential test compares.
 constexpr std::array<Alike, 16> groups{{
     {{"RO", ""},
-     " strlen exists type touch object|idletime object|freq object|encoding object|refcount hexists "
+     " strlen exists type touch object|idletime object|freq object|encoding object|refcount "
+     "hexists "
      "hlen hstrlen scard sismember zcard watch memory|usage "},
     {{"OW insert", ""}, " setnx msetnx "},
     {{"OW update", ""}, " setex psetex mset "},

@@ -91,7 +91,8 @@ TEST_CASE("deltas of dotted cells are a lattice") {
 
 TEST_CASE("deltas of totals are a lattice") {
   check_join_laws(
-      "total deltas", [] { return ComparableDelta{random_delta(CellKind::string_totals)}; }, joined);
+      "total deltas", [] { return ComparableDelta{random_delta(CellKind::string_totals)}; },
+      joined);
   check_join_laws(
       "deltas of increments of scores",
       [] { return ComparableDelta{random_delta(CellKind::scored_totals)}; }, joined);

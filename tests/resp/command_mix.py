@@ -11,10 +11,12 @@ STEPS_OF_EPISODE = 2000
 # Of what is drawn by itself; blocks and what goes with a command included, it is one in twenty.
 SHARE_OF_MALFORMED = 0.175
 SHARE_OF_FILL = 0.12
+WEIGHT_OF_FAMILY = {"server": 1.4}  # it has the most commands
 # How often a command comes, where that is not 1: those that take much away come less often.
 WEIGHTS = {"FLUSHALL": 0.6, "FLUSHDB": 0.5, "DEL": 0.6, "UNLINK": 0.6, "GETDEL": 0.5, "MOVE": 0.4, None: 3,
            "OBJECT|FREQ": 0.5, "SETEX": 0.8, "PSETEX": 0.8, "MSETNX": 0.8, "SPOP": 0.8, "ZREMRANGEBYRANK": 0.6,
-           "ZREMRANGEBYSCORE": 0.5, "ZREMRANGEBYLEX": 0.6, "ZPOPMIN": 0.7, "ZPOPMAX": 0.7, "ZMPOP": 0.7, "MSET": 0.8, "CLIENT|KILL": 1.8}
+           "ZREMRANGEBYSCORE": 0.5, "ZREMRANGEBYLEX": 0.6, "ZPOPMIN": 0.7, "ZPOPMAX": 0.7, "ZMPOP": 0.7, "MSET": 0.8,
+           "CLIENT|KILL": 2.4, "CLIENT|PAUSE": 2.2, "CLIENT|NO-EVICT": 1.8, "SLOWLOG|GET": 1.7}
 # Answered at will, or followed up: these have no place within MULTI.
 _NOT_WITHIN_MULTI = {"SPOP", "SRANDMEMBER", "HRANDFIELD", "HRANDFIELD WITHVALUES", "ZRANDMEMBER", "ZRANDMEMBER WITHSCORES",
                      "SSCAN", "HSCAN", "ZSCAN", "INCRBYFLOAT", "HINCRBYFLOAT", "ZINCRBY", "ZADD INCR"}
@@ -30,6 +32,7 @@ class CommandMix:
         self.names = {family: [name for name in makers if name is None or name.split()[0].lower() not in without]
                       for family, makers in self.generators.items()}
         self.made = self.malformed = 0
+        self.family_weights = [WEIGHT_OF_FAMILY.get(family, 1) for family in families]
         self.weights = {family: [WEIGHTS.get(name, 1) for name in names] for family, names in self.names.items()}
 
     def episode(self, steps=STEPS_OF_EPISODE):
@@ -45,7 +48,7 @@ class CommandMix:
 
     def _next(self):
         draw = self.draw
-        family = draw.choice(self.families)
+        family = draw.choices(self.families, self.family_weights)[0]
         if family == "transactions":
             return self._fill_one(draw.choice(_FAMILIES_WITHIN_MULTI)) + transactions.block(draw, self._simple_command)
         if family != "server" and draw.maybe(SHARE_OF_FILL):

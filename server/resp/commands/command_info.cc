@@ -342,8 +342,8 @@ void getkeys(Call& call) {
   }
 }
 
-// SET is the only command here whose flags follow from its words. Of keys whose number is written in
-// a way that only the search for keys understands ("1 "), Redis tells no flags.
+// SET is the only command here whose flags follow from its words. Of keys whose number is written
+// in a way that only the search for keys understands ("1 "), Redis tells no flags.
 std::string_view flags_of_key(const Request& asked, std::size_t place) {
   const std::size_t count_place = key_count_place(*asked.facts);
   if (count_place > 0 && !parse_integer(asked.args[count_place])) {
