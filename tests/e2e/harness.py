@@ -216,7 +216,7 @@ class Node:
 
     def digest(self):
         """(digest of all stored cells, their number)"""
-        status = json.loads(self.ok("status", "-o", "json", "--timeout", "60s"))
+        status = json.loads(self.ok("status", "-o", "json", "--timeout", "120s"))
         check("digest" in status, f"{self.name} has no digest: {status['reasons']}")
         return status["digest"], status["cells"]
 
