@@ -91,7 +91,9 @@ void Driver::perform(replica::Effects effects) {
   }
   parts_.doors.flush();
   if (effects.checkpoint) {
-    start_checkpoint(std::move(effects.checkpoint));
+    start_checkpoint(std::move(effects.checkpoint), effects.checkpoint_is_urgent
+                                                        ? parts_.background.urgent
+                                                        : parts_.background.checkpoints);
   }
   for (auto& job : effects.cut_jobs) {
     start_cut_job(std::move(job));
@@ -201,24 +203,24 @@ void Driver::set_alarm() {
 // ---------------------------------------------------------------- background work
 
 // Log before state (R5.2): the checkpoint waits until the log is durable up to its position.
-void Driver::start_checkpoint(std::unique_ptr<replica::CheckpointJob> job) {
+void Driver::start_checkpoint(std::unique_ptr<replica::CheckpointJob> job, Executor& where) {
   if (synced_ >= job->position()) {
-    run_checkpoint(std::move(job));
+    run_checkpoint(std::move(job), where);
     return;
   }
-  parts_.background.log_sync.run([this, job = std::move(job)]() mutable {
+  parts_.background.log_sync.run([this, &where, job = std::move(job)]() mutable {
     const std::uint64_t begun = steady_us();
     const std::uint64_t position = sync_log();
     const std::uint64_t took = steady_us() - begun;
-    parts_.loop.post([this, position, took, job = std::move(job)]() mutable {
+    parts_.loop.post([this, &where, position, took, job = std::move(job)]() mutable {
       synced(position, took);
-      run_checkpoint(std::move(job));
+      run_checkpoint(std::move(job), where);
     });
   });
 }
 
-void Driver::run_checkpoint(std::unique_ptr<replica::CheckpointJob> job) {
-  parts_.background.checkpoints.run([this, job = std::move(job)]() mutable {
+void Driver::run_checkpoint(std::unique_ptr<replica::CheckpointJob> job, Executor& where) {
+  where.run([this, job = std::move(job)]() mutable {
     const std::uint64_t begun = steady_us();
     auto done = job->run(parts_.store);
     job.reset();  // frozen tables are large: they go on this thread

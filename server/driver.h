@@ -32,7 +32,8 @@ class Doors {
 // The threads behind the strand. One thread may serve several of them.
 struct Background {
   Executor& log_sync;     // at most one sync under way, and the sync of one checkpoint
-  Executor& checkpoints;  // at most one checkpoint and the truncations between two
+  Executor& checkpoints;  // at most one checkpoint, and the truncations between two
+  Executor& urgent;       // that one checkpoint, if writes have to wait for it
   Executor& readers;      // cut jobs; the core bounds them
 };
 
@@ -88,8 +89,8 @@ class Driver {
   void perform(replica::Effects effects);
   void commit(replica::Effects& effects);
   void log_events(const std::vector<replica::Event>& events);
-  void start_checkpoint(std::unique_ptr<replica::CheckpointJob> job);
-  void run_checkpoint(std::unique_ptr<replica::CheckpointJob> job);
+  void start_checkpoint(std::unique_ptr<replica::CheckpointJob> job, Executor& where);
+  void run_checkpoint(std::unique_ptr<replica::CheckpointJob> job, Executor& where);
   void start_cut_job(std::unique_ptr<replica::CutJob> job);
   void truncate(std::uint64_t first_kept);
   void sync_if_due();

@@ -239,6 +239,7 @@ class Node::Impl final : public net::Core, public Doors, public resp::Backend {
   net::AsioLoop loop{context};
   Worker log_sync{"log-sync"};
   Worker checkpoints{"checkpoint", Worker::Rank::stands_back};
+  Worker urgent{"urgent"};  // checkpoints that writes wait for
   Worker readers{"reader", Worker::Rank::stands_back};
   std::optional<net::ClientDoor> client_door;
   std::optional<net::PeerDoor> peer_door;
@@ -340,7 +341,7 @@ void Node::Impl::build_doors(Sockets sockets, const FileBudget& files) {
       .replica = *core,
       .loop = loop,
       .doors = *this,
-      .background = {log_sync, checkpoints, readers},
+      .background = {log_sync, checkpoints, urgent, readers},
       .log = log,
       .counters = counters,
       .fatal = [this](std::string_view doing, const StoreError& error) { fatal(doing, error); },
@@ -582,6 +583,7 @@ void Node::Impl::end_background() {
   }
   readers.stop();
   checkpoints.stop();
+  urgent.stop();
   ::alarm(0);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -117,6 +118,12 @@ std::string laggards(const StatusView& view) {
     }
   }
   return list;
+}
+
+bool knows_of_nothing_missing(const StatusView& view) {
+  return std::ranges::all_of(view.members, [](const MemberView& member) {
+    return !member.reachable() || (member.behind_ops == 0 && member.ahead_ops == 0);
+  });
 }
 
 int change_links(Session& session, const Invocation& call, CommandCode code,
@@ -297,11 +304,18 @@ int run_wait(Session& session, const Invocation& call) {
   const auto end = begin + globals.timeout_or(10s);
   auto pause = 20ms;
   StatusView last;
+  // A digest costs each member a checkpoint and a walk over its cells, which the operations that
+  // are still missing would wait for: it is asked for when nothing seems to be missing.
+  bool with_digest = false;
   for (;;) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
-    const auto answer =
-        ask(session, {.code = CommandCode::status, .db = 0, .key = {}, .args = {}, .number = 1},
-            {.deadline = std::max<std::chrono::milliseconds>(left, 1ms)});
+    const auto answer = ask(session,
+                            {.code = CommandCode::status,
+                             .db = 0,
+                             .key = {},
+                             .args = {},
+                             .number = with_digest ? 1 : 0},
+                            {.deadline = std::max<std::chrono::milliseconds>(left, 1ms)});
     if (!answer && answer.error().code != ErrorCode::timeout && last.members.empty()) {
       return fail(globals, session, "wait", answer.error());
     }
@@ -311,8 +325,13 @@ int run_wait(Session& session, const Invocation& call) {
         return fail(globals, damaged_answer("wait", view.error(), session.where()));
       }
       last = std::move(*view);
-      if (last.ready && last.converged) {
+      if (with_digest && last.ready && last.converged) {
         break;
+      }
+      const bool is_news =
+          !std::exchange(with_digest, last.ready && knows_of_nothing_missing(last));
+      if (with_digest && is_news) {
+        continue;
       }
     }
     if (Clock::now() + pause >= end) {

@@ -100,8 +100,8 @@ struct Effects {
   std::vector<Send> sends;
   std::vector<Dial> dials;
   std::vector<Close> closes;
-  std::unique_ptr<CheckpointJob>
-      checkpoint;  // run it on the checkpoint thread, then CheckpointDone
+  std::unique_ptr<CheckpointJob> checkpoint;  // run it on a checkpoint thread, then CheckpointDone
+  bool checkpoint_is_urgent = false;          // memory was full before the one before it was done
   std::vector<std::unique_ptr<CutJob>> cut_jobs;  // run them off the strand, then CutJobDone
   std::optional<std::uint64_t> truncate_below;    // Store::truncate on a background thread
   std::vector<std::shared_ptr<void>> garbage;     // let go of it off the strand

@@ -204,6 +204,7 @@ class Replica::Impl {
   std::uint64_t last_round_ = 0;
 
   bool checkpoint_wanted_ = false;
+  bool was_full_ = false;                          // since the last checkpoint began
   std::optional<std::uint64_t> stalled_since_us_;  // writes wait for a checkpoint
   std::uint64_t write_stalls_ = 0;
   std::uint64_t write_stall_us_ = 0;
@@ -318,6 +319,7 @@ Effects Replica::Impl::end_tick(Now now) {
     group_.admit_held(now.unix_ms);
   }
   retry_waiting(now);
+  was_full_ = was_full_ || group_.full();
   expire(now);
   if (group_.has_record() && !(mutant("reply_before_commit") && !replies_.empty())) {
     auto written = group_.take_record();
@@ -852,6 +854,7 @@ void Replica::Impl::maybe_checkpoint(Effects& effects, Now now) {
   checkpoint_wanted_ = false;
   dirty_since_us_ = 0;
   effects.checkpoint = group_.checkpoint(now.unix_ms);
+  effects.checkpoint_is_urgent = std::exchange(was_full_, false);
 }
 
 void Replica::Impl::on(CheckpointDone done, Now now) {

@@ -33,7 +33,7 @@ struct Bench final : Doors {
                                  .replica = *core,
                                  .loop = loop,
                                  .doors = *this,
-                                 .background = {log_sync, checkpoints, readers},
+                                 .background = {log_sync, checkpoints, urgent, readers},
                                  .log = log.log,
                                  .counters = counters,
                                  .fatal =
@@ -50,6 +50,7 @@ struct Bench final : Doors {
       loop.run();
       log_sync.run_all();
       checkpoints.run_all();
+      urgent.run_all();
       readers.run_all();
     }
   }
@@ -78,6 +79,7 @@ struct Bench final : Doors {
   SteppedLoop loop;
   SteppedExecutor log_sync;
   SteppedExecutor checkpoints;
+  SteppedExecutor urgent;
   SteppedExecutor readers;
   test::ReadableLog log;
   ShellCounters counters;
@@ -180,6 +182,38 @@ TEST_CASE("a failed sync ends the process (R2.4)") {
   everysec.set(1, "a", "1");
   everysec.loop.run();
   CHECK_THROWS_AS(everysec.log_sync.run_all(), Died);
+}
+
+TEST_CASE(
+    "a checkpoint that follows full memory runs on the thread that does not stand back (0010)") {
+  replica::Config small;
+  small.memory_bytes = 4u << 20;
+  Bench bench(replica::SyncMode::everysec, small);
+  const auto write_until_full = [&] {
+    for (replica::RequestId i = 0; i < 60; ++i) {
+      bench.set(i, "k" + std::to_string(i), std::string(100'000, 'x'));
+      bench.loop.run();
+      bench.log_sync.run_all();
+    }
+  };
+  write_until_full();
+  CHECK(bench.checkpoints.tasks.size() == 1);  // the first one could not know
+  CHECK(bench.urgent.tasks.empty());
+  bench.checkpoints.run_all();
+  write_until_full();
+  CHECK(bench.checkpoints.tasks.empty());
+  CHECK(bench.urgent.tasks.size() == 1);
+  for (int i = 0; i < 10; ++i) {
+    bench.settle();
+    bench.loop.advance_ms(1000);
+  }
+  bench.set(1000, "k", "v");  // memory is as good as empty
+  bench.settle();
+  CHECK_FALSE(bench.core->view(bench.loop.now()).write_stalls == 0);
+  bench.loop.advance_ms(60'000);
+  bench.loop.run();
+  bench.log_sync.run_all();
+  CHECK(bench.urgent.tasks.empty());
 }
 
 TEST_CASE("a tick is full at a megabyte and empty again when it has ended") {
