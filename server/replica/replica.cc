@@ -1024,6 +1024,7 @@ View Replica::Impl::view(Now now) const {
   view.log_position = group_.log_position();
   view.state_position = store_.state_position();
   view.table_bytes = group_.tables().bytes();
+  view.evicted_bytes = group_.tables().evicted_bytes();
   view.held_bytes = group_.held().bytes();
   view.waiting_bytes = waiting_.bytes();
   view.checkpoints = ingested_;
