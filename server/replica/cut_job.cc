@@ -10,9 +10,11 @@
 #include "crdt/mv_register.h"
 #include "crdt/sorted_set.h"
 #include "crdt/string.h"
+#include "crdt/varint.h"
 #include "server/replica/bytes_json.h"
 #include "server/replica/checkpoint.h"
 #include "server/replica/jobs.h"
+#include "server/replica/row_keys.h"
 #include "server/replica/shown.h"
 
 namespace starling::replica {
@@ -68,7 +70,10 @@ class CutReader {
       }
       return std::nullopt;
     }
-    const auto key = decode_cell_key(rows_->key());
+    // Cells of another group do not exist: that is one of ours under a damaged key, where nobody
+    // who reads would find it.
+    const bool ours = ByteReader(rows_->key()).be<std::uint16_t>() == only_group;
+    const auto key = ours ? decode_cell_key(rows_->key()) : std::nullopt;
     auto value = key ? decode_stored(key->cell.kind(), rows_->value(), origins_)
                      : std::expected<CellValue, std::string>(std::unexpected("damaged key"));
     if (!value) {

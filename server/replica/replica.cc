@@ -16,11 +16,12 @@
 #include "server/replica/members.h"
 #include "server/replica/replicator.h"
 #include "server/replica/splitmix.h"
+#include "server/replica/waiting_requests.h"
 
 namespace starling::replica {
 namespace {
 
-constexpr std::size_t max_waiting = 10'000;         // requests that wait for something
+constexpr std::uint64_t patience_us = 10'000'000;   // of a request that waits for memory or a key
 constexpr std::size_t max_cut_jobs = 64;            // cut reads not yet done
 constexpr std::size_t tick_bytes = 1u << 20;        // a tick ends at about this much (R1.4)
 constexpr std::size_t tick_reply_bytes = 4u << 20;  // … or when its answers have grown to this
@@ -73,7 +74,8 @@ class Replica::Impl {
                                   .wholesale_cells = config_.wholesale_cells},
                        .commands = {.max_value_bytes = config_.max_value_bytes},
                        .conflicts = ConflictJournal::Limits::of_lines(config_.conflict_lines),
-                       .hold_bytes = config_.hold_bytes}) {}
+                       .hold_bytes = config_.hold_bytes}),
+        waiting_(std::max<std::size_t>(config_.memory_bytes / 8, 1u << 20)) {}
 
   StoreResult<void> open(Now now);
 
@@ -106,10 +108,6 @@ class Replica::Impl {
 
  private:
   class CheckedTurns;
-  struct Waiting {  // for its token, for memory, or for a digest round
-    ClientRequest request;
-    std::uint64_t until_us = 0;
-  };
   struct CutRequest {  // one page or digest that a client or a peer asked for
     std::optional<RequestId> client;
     std::uint64_t client_request = 0;
@@ -149,7 +147,7 @@ class Replica::Impl {
   void reply(RequestId id, std::uint64_t request, std::vector<wire::Result> results,
              bool repeated = false);
   void refuse(const ClientRequest& request, wire::Error error);
-  void wait(ClientRequest request, Now now);
+  void wait(ClientRequest request, std::uint64_t until_us);
   void stall(Now now);
   void end_stall(Now now);
   [[nodiscard]] bool is_unlocked(const wire::Request& request);
@@ -191,7 +189,7 @@ class Replica::Impl {
   bool joined_ = false;  // it has had what its first contact had: it serves
   std::uint64_t next_due_us_ = 0;
 
-  std::deque<Waiting> waiting_;
+  WaitingRequests waiting_;
   std::vector<Reply> replies_;
   std::size_t reply_bytes_ = 0;
   std::vector<Event> events_;
@@ -358,8 +356,9 @@ Effects Replica::Impl::end_tick(Now now) {
 
 void Replica::Impl::on(StopRequested, Now now) {
   stopping_ = true;
-  for (Waiting& waiting : std::exchange(waiting_, {})) {
-    refuse(waiting.request, error(wire::ErrorCode::not_ready, "this node is shutting down"));
+  while (waiting_.size() > 0) {
+    refuse(waiting_.take().request,
+           error(wire::ErrorCode::not_ready, "this node is shutting down"));
   }
   replicator_->stop(now);
 }
@@ -405,12 +404,10 @@ void Replica::Impl::on(ClientRequest request, Now now) {
     if (request.request.deadline_ms == 0) {
       refuse(request, error(wire::ErrorCode::behind,
                             "this node has not yet seen what this session has seen"));
-    } else if (waiting_.size() >= max_waiting) {
-      refuse(request, error(wire::ErrorCode::busy, "too many requests are waiting; retry later"));
     } else {
       const std::uint64_t until =
           now.monotonic_us + std::uint64_t{request.request.deadline_ms} * 1000;
-      waiting_.push_back({std::move(request), until});
+      wait(std::move(request), until);
     }
     return;
   }
@@ -418,8 +415,7 @@ void Replica::Impl::on(ClientRequest request, Now now) {
 }
 
 void Replica::Impl::on(ClientGone gone, Now) {
-  const std::set<RequestId> ids(gone.ids.begin(), gone.ids.end());
-  std::erase_if(waiting_, [&](const Waiting& w) { return ids.contains(w.request.id); });
+  waiting_.forget({gone.ids.begin(), gone.ids.end()});
 }
 
 void Replica::Impl::serve(ClientRequest request, Now now) {
@@ -437,8 +433,9 @@ void Replica::Impl::serve(ClientRequest request, Now now) {
   }
   const bool writes = std::ranges::any_of(
       request.request.commands, [](const wire::Command& c) { return wire::is_write(c.code); });
+  const std::uint64_t until = now.monotonic_us + patience_us;
   if (!is_unlocked(request.request)) {
-    wait(std::move(request), now);
+    wait(std::move(request), until);
     return;
   }
   if (writes && !group_.has_room(payload_bytes(request.request))) {
@@ -447,7 +444,7 @@ void Replica::Impl::serve(ClientRequest request, Now now) {
   }
   if (writes && group_.full()) {
     stall(now);
-    wait(std::move(request), now);
+    wait(std::move(request), until);
     return;
   }
   auto executed = group_.execute(request.request, now.unix_ms, expiry_ms(now));
@@ -473,13 +470,9 @@ void Replica::Impl::end_stall(Now now) {
   }
 }
 
-// For memory, or for a key that a long command holds.
-void Replica::Impl::wait(ClientRequest request, Now now) {
-  constexpr std::uint64_t patience_us = 10'000'000;
-  if (waiting_.size() >= max_waiting) {
+void Replica::Impl::wait(ClientRequest request, std::uint64_t until_us) {
+  if (!waiting_.add(request, until_us)) {
     refuse(request, error(wire::ErrorCode::busy, "too many requests are waiting; retry later"));
-  } else {
-    waiting_.push_back({std::move(request), now.monotonic_us + patience_us});
   }
 }
 
@@ -585,8 +578,7 @@ Replica::Outcome Replica::Impl::run_in_turns(const Work& work, const Demand& dem
 void Replica::Impl::retry_waiting(Now now) {
   end_stall(now);
   for (std::size_t left = waiting_.size(); left > 0; --left) {
-    Waiting waiting = std::move(waiting_.front());
-    waiting_.pop_front();
+    WaitingRequests::Waiting waiting = waiting_.take();
     const bool seen = waiting.request.request.token.leq(group_.applied());
     if (now.monotonic_us >= waiting.until_us) {
       refuse(waiting.request,
@@ -600,7 +592,7 @@ void Replica::Impl::retry_waiting(Now now) {
     } else {
       wants_tick_ = wants_tick_ || tick_full();  // the next one goes on
       due(waiting.until_us);
-      waiting_.push_back(std::move(waiting));
+      wait(std::move(waiting.request), waiting.until_us);
     }
   }
 }
@@ -1055,7 +1047,9 @@ View Replica::Impl::view(Now now) const {
   view.log_position = group_.log_position();
   view.state_position = store_.state_position();
   view.table_bytes = group_.tables().bytes();
+  view.evicted_bytes = group_.tables().evicted_bytes();
   view.held_bytes = group_.held().bytes();
+  view.waiting_bytes = waiting_.bytes();
   view.checkpoints = ingested_;
   view.checkpoint_failures = checkpoint_failures_;
   view.commands = commands_;

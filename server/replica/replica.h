@@ -74,7 +74,9 @@ struct View {
   std::uint64_t log_position = 0;
   std::uint64_t state_position = 0;
   std::uint64_t table_bytes = 0;
-  std::uint64_t held_bytes = 0;  // entries that came too early
+  std::uint64_t evicted_bytes = 0;  // of clean cells, since the start
+  std::uint64_t held_bytes = 0;     // entries that came too early
+  std::uint64_t waiting_bytes = 0;  // requests that wait
   std::uint64_t checkpoints = 0;
   std::uint64_t checkpoint_failures = 0;
   std::uint64_t commands = 0;

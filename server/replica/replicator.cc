@@ -19,6 +19,7 @@ constexpr std::uint64_t second_us = 1'000'000;
 constexpr std::uint64_t dial_delay_us = 50'000;
 constexpr std::uint64_t dial_delay_max_us = 3 * second_us;
 constexpr std::uint64_t conflict_memory_us = 10 * second_us;
+constexpr std::size_t max_conflicts = 16;
 
 std::uint64_t missing_ops(const VersionVector& from, const VersionVector& in) {
   std::uint64_t missing = 0;
@@ -240,7 +241,7 @@ bool Replicator::acceptable(Link& link, const wire::Hello& hello, Now now) {
     const std::string text =
         "another live process has the identity of this node (" + hello.name +
         "): its data directory was copied; stop one of them and give it an empty directory";
-    conflicts_[text] = now.monotonic_us;
+    note_conflict(text, now);
     event(Severity::error, text);
     end(link, Reason::same_node, "another live process has your node id", now);
     return false;
@@ -252,7 +253,7 @@ bool Replicator::acceptable(Link& link, const wire::Hello& hello, Now now) {
       const std::string text =
           "node " + hello.name + " holds another history of an origin than this node (a fork): " +
           "not replicating with it; restore one of the two from an empty directory";
-      conflicts_[text] = now.monotonic_us;
+      note_conflict(text, now);
       event(Severity::error, text);
       end(link, Reason::fork, "one origin, two histories", now);
       return false;
@@ -295,6 +296,19 @@ void Replicator::on(Link& link, const wire::Hello& message, Now now) {
 std::string Replicator::name_conflict(std::uint64_t other) const {
   return "two live nodes are named \"" + config_.name + "\" (this one and node " +
          std::to_string(other) + "); give each its own --name";
+}
+
+// The name in a sentence is the other side's choice: one that takes a new name each time must not
+// fill the memory, or the page of reasons.
+void Replicator::note_conflict(const std::string& text, Now now) {
+  conflicts_[text] = now.monotonic_us;
+  std::erase_if(conflicts_, [&](const auto& conflict) {
+    return now.monotonic_us >= conflict.second + conflict_memory_us;
+  });
+  if (conflicts_.size() > max_conflicts) {
+    conflicts_.erase(std::ranges::min_element(
+        conflicts_, {}, [](const auto& conflict) { return conflict.second; }));
+  }
 }
 
 // Refused nodes come back every few seconds; one that has not for a while is gone.

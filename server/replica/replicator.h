@@ -149,6 +149,7 @@ class Replicator {
 
   [[nodiscard]] bool acceptable(Link& link, const wire::Hello& hello, Now now);
   [[nodiscard]] std::string name_conflict(std::uint64_t other) const;
+  void note_conflict(const std::string& text, Now now);
   // Of two connections to one node, the same one stays on both sides.
   void drop_duplicates(Link& link, Now now);
   void learn(const std::vector<wire::Member>& facts);

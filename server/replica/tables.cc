@@ -550,6 +550,7 @@ void Tables::evict() {
     return;
   }
   const std::size_t goal = limits_.memory_bytes - limits_.memory_bytes / 128;
+  const std::size_t clean_before = clean_.bytes() + thawing_.bytes();
   // Indexes of scores are the first to go, as far as they have more than half of it. The others are
   // dearer to make again than a few cells are to read.
   shrink_scores(limits_.memory_bytes / 2);
@@ -568,6 +569,7 @@ void Tables::evict() {
   while (bytes() > goal && !clean_.empty()) {
     clean_.erase_object(ObjectKey(clean_.objects().any()->first), garbage_);
   }
+  evicted_bytes_ += clean_before - (clean_.bytes() + thawing_.bytes());
   if (const std::size_t all = bytes(); all > limits_.memory_bytes) {
     const std::size_t excess = all - limits_.memory_bytes;
     shrink_scores(scored_bytes_ - std::min(excess, scored_bytes_));

@@ -128,6 +128,8 @@ class Tables {
 
   // Drops clean objects until all layers together are within bounds.
   void evict();
+  // Of clean cells, by all evictions together.
+  [[nodiscard]] std::uint64_t evicted_bytes() const { return evicted_bytes_; }
   // What was dropped and takes long to free.
   [[nodiscard]] Garbage& garbage() { return garbage_; }
   // Dirty cells may not grow further until a checkpoint has gone through: only clean ones can
@@ -263,6 +265,7 @@ class Tables {
   Layer clean_;
   LinearHashMap<ObjectKey, Resident, ObjectKeyHash> residents_;
   std::uint64_t freezes_ = 0;
+  std::uint64_t evicted_bytes_ = 0;
   std::size_t undecided_ = 0;  // objects of the live layer
   std::size_t frozen_undecided_ = 0;
   std::unordered_map<ObjectKey, Scored, ObjectKeyHash> scored_;

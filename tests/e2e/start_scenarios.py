@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from harness import BIN, PATIENCE, Failed, check, check_contains, check_equal, eventually, need_root
+from harness import BIN, PATIENCE, Failed, check, check_contains, check_equal, eventually, need_program, need_root
 
 
 def scenario_bad_flags(lab):
@@ -233,8 +233,7 @@ def scenario_stdout_gone(lab):
 
 def scenario_few_descriptors(lab):
     """with 64 file descriptors a node refuses connections rather than spin or fail"""
-    need_prlimit = shutil.which("prlimit")
-    check(need_prlimit, "util-linux is missing")
+    need_program("prlimit", "util-linux")
     a = lab.node("a")
     a.ok("set", "k", "v")
     open_now = len(list(pathlib.Path(f"/proc/{a.process.pid}/fd").iterdir()))

@@ -20,6 +20,7 @@
 #include "storage/rocksdb/object_prefix.h"
 #include "storage/rocksdb/outside_position.h"
 #include "tests/storage/store_helpers.h"
+#include "tests/support/skip.h"
 #include "tests/support/temp_dir.h"
 
 namespace starling::test {
@@ -600,7 +601,7 @@ TEST_CASE("a disk that fills up turns writes into errors, and nothing is lost") 
   TempDir dir;
   const SmallDisk disk(dir / "disk");
   if (!disk.mounted) {
-    MESSAGE("skipped: mounting a small disk needs root");
+    skip("mounting a small disk needs root");
     return;
   }
   std::uint64_t appended = 0;

@@ -115,6 +115,29 @@ TEST_CASE("two histories of one origin are a fork: no replication, and an alarm 
   CHECK(cluster.connections("a", "b") == 0);
 }
 
+TEST_CASE("impostors under ever new names do not fill the memory of a node") {
+  TestCluster cluster;
+  auto& node = cluster.add("a");
+  cluster.run_ms(10);
+  wire::Hello hello;
+  hello.cluster = Config().cluster;
+  hello.node = cluster.view("a").node;
+  hello.origin = {hello.node, 1, 1};
+  for (ConnectionId connection = 1000; connection < 2000; ++connection) {
+    hello.name = "impostor " + std::to_string(connection);
+    node.replica->step(replica::PeerConnected{connection, std::nullopt}, cluster.now);
+    node.replica->step(replica::PeerReceived{connection, hello, 100}, cluster.now);
+    node.replica->step(replica::PeerClosed{connection}, cluster.now);
+    cluster.run_ms(1);
+  }
+  const auto reasons = cluster.view("a").degraded_reasons;
+  CHECK(reasons.size() >= 1);
+  CHECK(reasons.size() <= 16);
+  CHECK(reasons.back().contains("impostor 1999"));
+  cluster.run_ms(11'000);
+  CHECK(cluster.view("a").degraded_reasons.empty());
+}
+
 TEST_CASE("two processes with one identity do not keep a third node busy") {
   TestCluster cluster;
   meet(cluster, {"b"});
