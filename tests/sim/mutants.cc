@@ -57,6 +57,7 @@ constexpr std::array all = {
     Mutant{"evict_dirty", "a finished checkpoint drops changes made meanwhile", "", 50},
     Mutant{"marker_dropped_first", "a frozen marker no longer counts", "", 200},
     Mutant{"alone_forgotten", "what a wholesale kill has covered is read again", "", 50},
+    Mutant{"sweep_old_cut", "a sweep of an older cut than a kill ends that kill's marker", "", 200},
     Mutant{"unswept", "a checkpoint ends its markers without sweeping", "", 50},
     Mutant{"state_ahead_of_log", "a checkpoint does not ask for the log first", "state_ahead", 0},
     Mutant{"checkpoint_torn", "half a checkpoint file counts", "torn_checkpoint", 0},
