@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "server/replica/replica.h"
+#include "tests/sim/door.h"
 #include "tests/sim/faulty_store.h"
 #include "tests/sim/history.h"
 
@@ -33,7 +34,7 @@ struct Answer {
     refused,   // behind, busy, not ready, no space: nothing ran
     repeated,  // the op id was known
     read,      // ran and wrote nothing
-    write,     // ran and wrote `entry`
+    write,     // ran and wrote `entry`, or in turns several entries
   };
   NodeHistory& node;
   const wire::Request& request;
@@ -43,6 +44,7 @@ struct Answer {
   const VersionVector& seen;                       // what the commands ran on
   std::vector<const OracleEntry*> applied_before;  // entries under its op id that this node had
   std::vector<std::int64_t> times_ms;              // by one of which it took keys to have expired
+  const LongRun* run = nullptr;                    // it ran in turns
   Oracle::Answer wanted;                           // what the specification gives (read, write)
 };
 

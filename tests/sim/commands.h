@@ -49,6 +49,7 @@ class CommandMix {
   [[nodiscard]] wire::Command add_scores();
   [[nodiscard]] wire::Command set_with_options();
   [[nodiscard]] wire::Command expire();
+  [[nodiscard]] wire::Command many_items();
 
   Random& random_;
   Taste taste_;

@@ -16,8 +16,9 @@ void Faults::schedule(std::uint64_t within_us) {
 }
 
 void Faults::strike() {
-  static constexpr std::array<Kind, 18> kinds = {
+  static constexpr std::array<Kind, 19> kinds = {
       &Faults::crash,
+      &Faults::crash_at_work,
       &Faults::crash,
       &Faults::crash_soon,
       &Faults::crash_soon,
@@ -89,6 +90,26 @@ void Faults::say(const char* kind, const std::string& line) {
 void Faults::crash() {
   const std::size_t node = any_node();
   random_.chance(0.5) ? cluster_.kill(node) : cluster_.cut_power(node);
+}
+
+// Whoever has a long command under way next.
+void Faults::crash_at_work() { cluster_.in_turns ? crash_at_work(20 * second) : crash(); }
+
+void Faults::crash_at_work(std::uint64_t within_us) {
+  for (std::size_t node = 0; node < cluster_.size(); ++node) {
+    if (cluster_.works(node)) {
+      random_.chance(0.5) ? cluster_.kill(node) : cluster_.cut_power(node);
+      return;
+    }
+  }
+  const std::uint64_t pause_us = random_.between(1, 50 * ms);
+  if (pause_us < within_us) {
+    cluster_.after(pause_us, [this, left_us = within_us - pause_us] {
+      if (!over_) {
+        crash_at_work(left_us);
+      }
+    });
+  }
 }
 
 // At some step of what it does next.

@@ -23,6 +23,8 @@ class Faults {
  private:
   using Kind = void (Faults::*)();
   void crash();
+  void crash_at_work();
+  void crash_at_work(std::uint64_t within_us);
   void crash_soon();
   void crash_in_disk_write();
   void crash_while_starting();

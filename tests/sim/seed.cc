@@ -78,6 +78,9 @@ class Seed {
     faults_happened_ = faults_.happened();
     clients_->end();
     faults_.end_all();
+    if (cluster_.in_turns) {
+      cluster_.in_turns->longest_pause_us = 10 * ms;  // nobody is in their way now
+    }
     const std::uint64_t healed_us = cluster_.now_us();
     check_at_the_end(cluster_);
     demand_a_whole_seed(healed_us);
@@ -121,6 +124,11 @@ class Seed {
       weather.reordering = random_.chance(0.5) ? 0.02 : 0.15;
     }
     cluster_.checkpoint_max_us = random_.chance(0.3) ? 2 * second : 100 * ms;
+    if (random_.chance(0.5)) {
+      cluster_.in_turns.emplace();
+      cluster_.in_turns->long_cells = random_.between(2, 6);
+      cluster_.in_turns->part_ops = random_.between(3, 8);
+    }
     cluster_.restart_within(8 * second);
   }
 
