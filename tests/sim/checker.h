@@ -87,6 +87,7 @@ class Checker {
   virtual void answered(const Answer&) {}
   virtual void expired(const Expired&) {}
   virtual void logging(NodeHistory&, const Written&) {}  // `committed` is still of before
+  virtual void logged(NodeHistory&, const Written&) {}   // the history is that of after
   virtual void replied(NodeHistory&, const wire::Response&, const Written*, std::uint64_t) {}
   virtual void said(NodeHistory&, const wire::PeerMessage&) {}
   virtual void heard(NodeHistory&, const wire::PeerMessage&) {}
@@ -98,13 +99,14 @@ class Checker {
   virtual void started(NodeHistory&, const replica::View&, const FaultyStore&) {}  // history: after
   virtual void restored(NodeHistory&) {}  // from a backup, by an operator
   virtual void looked(NodeHistory&, const replica::View&, const replica::Config&) {}
+  virtual void noted(NodeHistory&, const replica::ConflictJournal&) {}  // its journal has changed
   // -- finally: all nodes are up, connected and quiet --
   virtual void finally(NodeHistory&, const replica::View&) {}
 
  protected:
   [[nodiscard]] History& history() const;
   void checked() const { ++*checks_; }  // for coverage
-  void hit(std::string_view branch) const;
+  void hit(std::string_view branch, std::uint64_t times = 1) const;
   void complain(std::string sentence) const;
 
  private:

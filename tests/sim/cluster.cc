@@ -1,6 +1,7 @@
 #include "tests/sim/cluster.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "tests/sim/describe.h"
@@ -65,6 +66,7 @@ void Cluster::start(std::size_t index) {
   node.appended = node.disk.bounds().last;
   node.duplicates = 0;
   node.dropped = 0;
+  node.conflicts = UINT64_MAX;  // its journal has been loaded
   const Now then = now(node);
   judge_.clock(index, then.unix_ms);
   auto opened = replica::Replica::open(node.disk, node.config, then);
@@ -254,6 +256,11 @@ void Cluster::tick(Node& node) {
 void Cluster::look(Node& node) {
   const auto view = node.replica->view(now(node));
   judge_.looked(node.index, view, node.config);
+  const auto conflicts =
+      std::accumulate(view.conflicts.begin(), view.conflicts.end(), std::uint64_t{0});
+  if (std::exchange(node.conflicts, conflicts) != conflicts) {
+    judge_.noted(node.index, node.replica->conflict_journal());
+  }
   coverage_.hit("branch duplicate dropped",
                 view.duplicates_dropped - std::exchange(node.duplicates, view.duplicates_dropped));
   coverage_.hit("branch entries dropped",

@@ -135,6 +135,7 @@ class Cluster final : private Endpoints {
     std::uint64_t ticks = 0;
     std::uint64_t duplicates = 0;  // of its view, as last seen
     std::uint64_t dropped = 0;
+    std::uint64_t conflicts = 0;
   };
   struct Waiting {
     std::size_t node = 0;

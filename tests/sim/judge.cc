@@ -19,7 +19,7 @@ using wire::ErrorCode;
 Checkers all_checkers() {
   Checkers all;
   for (auto* some : {checkers_of_entries, checkers_of_answers, checkers_of_expiry,
-                     checkers_of_disks, checkers_of_peers}) {
+                     checkers_of_disks, checkers_of_conflicts, checkers_of_peers}) {
     std::ranges::move(some(), std::back_inserter(all));
   }
   return all;
@@ -58,7 +58,9 @@ void Checker::belongs_to(Judge& judge) {
   checks_ = &judge.coverage().counter("checker " + full_name(*this));
 }
 History& Checker::history() const { return judge_->history(); }
-void Checker::hit(std::string_view branch) const { judge_->coverage().hit(branch); }
+void Checker::hit(std::string_view branch, std::uint64_t times) const {
+  judge_->coverage().hit(branch, times);
+}
 void Checker::complain(std::string sentence) const {
   judge_->complain(rule_, std::move(sentence), full_name(*this));
 }
@@ -261,6 +263,7 @@ void Judge::read_log(NodeHistory& node, const std::string& bytes, std::uint64_t 
       }
       show([&](Checker& checker) { checker.logging(node, *written); });
       history_.log(node, *written, replay ? run.origin.node == node.id : run.origin == node.self);
+      show([&](Checker& checker) { checker.logged(node, *written); });
     }
   }
   node.position = position;
@@ -565,6 +568,11 @@ void Judge::started(std::size_t index, const FaultyStore& store, const replica::
 void Judge::looked(std::size_t index, const replica::View& view, const replica::Config& config) {
   NodeHistory& node = history_.node(index);
   show([&](Checker& checker) { checker.looked(node, view, config); });
+}
+
+void Judge::noted(std::size_t index, const replica::ConflictJournal& journal) {
+  NodeHistory& node = history_.node(index);
+  show([&](Checker& checker) { checker.noted(node, journal); });
 }
 
 void Judge::finally(std::size_t index, const replica::View& view) {

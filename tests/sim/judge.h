@@ -57,6 +57,7 @@ class Judge {
   void started(std::size_t node, const FaultyStore& store, const replica::View& view,
                std::uint64_t now_us);
   void looked(std::size_t node, const replica::View& view, const replica::Config& config);
+  void noted(std::size_t node, const replica::ConflictJournal& journal);
   void finally(std::size_t node, const replica::View& view);
 
   // Properties that are checked elsewhere (by the end of a seed, by a scenario) complain here.

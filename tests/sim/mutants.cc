@@ -63,9 +63,14 @@ constexpr std::array all = {
     Mutant{"checkpoint_torn", "half a checkpoint file counts", "torn_checkpoint", 0},
     Mutant{"partial_replay", "replay takes only the first run of a record", "", 50},
     Mutant{"last_record_skipped", "replay ends one record early", "", 50},
-    // commands in turns
+    // commands in turns, conflicts
     Mutant{"locks_ignored", "entries of peers write what a long command reads", "", 200},
     Mutant{"part_drops_op", "each part of a long command lacks its last operation", "", 50},
+    Mutant{"loser_blamed", "the journal calls the first sibling the winner", "", 50},
+    Mutant{"journal_rows_lost", "lines of a failed checkpoint are not written again", "", 200},
+    Mutant{"replay_notes_nothing", "a replay notes no conflicts", "", 200},
+    Mutant{"flush_decides_nothing", "a flush does not note first what is undecided",
+           "flush_of_undecided", 0},
     // peers
     Mutant{"no_pull", "nothing is ever pulled", "", 50},
     Mutant{"hold_unbounded", "early entries are put aside without a bound", "", 50},

@@ -97,6 +97,7 @@ class Seed {
     // What the nodes of a cluster have in common.
     const bool small_memory = random_.chance(0.6);
     const bool small_buffers = random_.chance(0.3);
+    const bool small_journal = random_.chance(0.25);
     truncates_ = random_.chance(0.25);
     const bool syncs = truncates_ || random_.chance(0.9);  // or no log could be truncated
     const auto sync = !syncs                ? replica::SyncMode::os
@@ -109,6 +110,7 @@ class Seed {
       config.memory_bytes = small_memory ? random_.between(4u << 10, 64u << 10) : 16u << 20;
       config.wholesale_cells = random_.between(0, 8);
       config.thawed_per_tick = random_.between(1, 20);
+      config.conflict_lines = small_journal ? random_.between(3, 12) : config.conflict_lines;
       config.hold_bytes = small_buffers ? random_.between(2u << 10, 16u << 10) : 8u << 20;
       config.heartbeat_interval = std::chrono::milliseconds(heartbeat_ms);
       config.peer_timeout = std::chrono::milliseconds(heartbeat_ms * random_.between(4, 8));
