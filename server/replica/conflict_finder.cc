@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "crdt/mutants.h"
 #include "crdt/sorted_set.h"
 #include "crdt/string.h"
 #include "server/replica/counts.h"
@@ -86,6 +87,9 @@ void ConflictFinder::compare_siblings(const CellKey& key, const DottedCell& base
   const Sibling* winner = base.winner();
   for (const Sibling& sibling : base.siblings()) {
     // Who wrote the same has lost nothing.
+    if (mutant("loser_blamed")) {
+      winner = &base.siblings().front();
+    }
     if (&sibling != winner && sibling.bytes != winner->bytes && !merges(key, sibling, *winner)) {
       note_({ConflictKind::overwritten, key,
              conflict_side(sibling.dot, sibling.hlc, text_of(key, sibling)),

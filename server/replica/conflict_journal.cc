@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "crdt/mutants.h"
 #include "crdt/varint.h"
 #include "storage/store.h"
 
@@ -95,7 +96,7 @@ ConflictRows ConflictJournal::take_rows() {
 }
 
 void ConflictJournal::rows_written(bool written) {
-  if (!written) {
+  if (!written && !mutant("journal_rows_lost")) {
     changed_.merge(taken_);
   }
   taken_.clear();

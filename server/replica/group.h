@@ -151,6 +151,7 @@ class Group {
   // What readers may have seen meet is noted before `entry` can take it away.
   void note_conflicts_before(const Entry& entry);
   void note_conflicts_of(const Entry& entry);
+  void note_undecided(const ObjectKey& object);
   void note_undecided(const CellKey& key);
   void look_for_conflicts(const CellKey& key);
   [[nodiscard]] std::expected<Executed, wire::Error> repeat(const wire::Request& request,

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "crdt/mutants.h"
 #include "server/replica/counts.h"
 #include "server/replica/group.h"
 #include "server/replica/shown.h"
@@ -79,6 +80,9 @@ StoreResult<void> Group::restore_conflicts() {
 }
 
 void Group::note_conflicts_of(const Entry& entry) {
+  if (recovering_ && mutant("replay_notes_nothing")) {
+    return;
+  }
   for (const Op& op : entry.ops) {
     // A kill makes nothing meet; what it spares has met before.
     if (!std::holds_alternative<Kill>(op.change) && is_value(op.key.cell.kind())) {
@@ -92,18 +96,26 @@ void Group::note_conflicts_of(const Entry& entry) {
 // loser is gone. While a log is replayed nobody reads, so the replica does.
 void Group::note_conflicts_before(const Entry& entry) {
   for (const Op& op : entry.ops) {
-    const auto layers = tables_.undecided(op.key.object);
-    if (layers == decltype(layers){}) {
-      continue;
-    }
     const auto* kill = std::get_if<Kill>(&op.change);
     if (kill == nullptr) {
-      note_undecided(op.key);
+      if (tables_.is_undecided(op.key.object)) {
+        note_undecided(op.key);
+      }
     } else if (kill->level == ScopeLevel::key) {
-      for (const CellName& name : names_of(layers)) {
-        note_undecided({op.key.object, name});
+      note_undecided(op.key.object);
+    } else if (!mutant("flush_decides_nothing")) {
+      const bool one = kill->level == ScopeLevel::database;
+      for (const ObjectKey& object :
+           tables_.undecided(one ? std::optional(op.key.object.db) : std::nullopt)) {
+        note_undecided(object);
       }
     }
+  }
+}
+
+void Group::note_undecided(const ObjectKey& object) {
+  for (const CellName& name : names_of(tables_.undecided(object))) {
+    note_undecided(CellKey{object, name});
   }
 }
 

@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "crdt/entry.h"
+#include "crdt/mutants.h"
 
 namespace starling::replica {
 
@@ -30,7 +31,7 @@ class KeyLocks {
   }
   // An entry of a peer may be applied: it writes no key that is locked.
   [[nodiscard]] bool allow(const Entry& entry) const {
-    return !any() || std::ranges::none_of(entry.ops, [&](const Op& op) {
+    return !any() || mutant("locks_ignored") || std::ranges::none_of(entry.ops, [&](const Op& op) {
       const auto* kill = std::get_if<Kill>(&op.change);
       return (kill != nullptr && kill->level != ScopeLevel::key) ||
              !allows(op.key.object.key, Use::write);

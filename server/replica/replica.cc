@@ -1202,6 +1202,7 @@ StoreResult<std::string> Replica::explain(const ObjectKey& key) {
 std::string Replica::conflicts(const ConflictQuery& query) {
   return lines_json(impl_->group().conflicts(), query, impl_->explainer().names());
 }
+const ConflictJournal& Replica::conflict_journal() const { return impl_->group().conflicts(); }
 bool Replica::wants_tick() const { return impl_->wants_tick(); }
 bool Replica::tick_full() const { return impl_->tick_full(); }
 View Replica::view(Now now) const { return impl_->view(now); }

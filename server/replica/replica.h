@@ -149,6 +149,7 @@ class Replica {
   [[nodiscard]] StoreResult<std::string> explain(const ObjectKey& key);
   // As JSON; see lines_json.
   [[nodiscard]] std::string conflicts(const ConflictQuery& query);
+  [[nodiscard]] const ConflictJournal& conflict_journal() const;
   // Something happened since the last end_tick that wants one.
   [[nodiscard]] bool wants_tick() const;
   // The tick has taken in as much as one record should hold: end it before the next step (R1.4).

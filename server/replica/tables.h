@@ -101,6 +101,11 @@ class Tables {
   // Its dirty cells, the frozen ones included: the job that is to decide may fail. Null if there is
   // nothing to decide.
   [[nodiscard]] std::array<const Layer::Object*, 2> undecided(const ObjectKey& object) const;
+  [[nodiscard]] bool is_undecided(const ObjectKey& object) const {
+    return undecided(object) != std::array<const Layer::Object*, 2>{};
+  }
+  // Of a database, or of all; looks at every dirty object.
+  [[nodiscard]] std::vector<ObjectKey> undecided(std::optional<std::uint8_t> db) const;
 
   // -- changing --
   void assign(const CellKey& key, Sibling sibling, const VersionVector& context);

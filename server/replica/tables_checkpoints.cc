@@ -24,6 +24,9 @@ void Tables::checkpoint_done(bool ingested) {
   const std::shared_ptr<FrozenTables> frozen = std::exchange(frozen_, nullptr);
   frozen_undecided_ = 0;
   if (ingested) {
+    if (mutant("sweep_old_cut")) {
+      markers_ = {};  // set since the freeze: the cut that was swept is older than they are
+    }
     thawing_ = std::move(frozen->cells);
     thawing_.disorder(garbage_);
     // What now is a row needs no other note, unless rows of that time were given out before.

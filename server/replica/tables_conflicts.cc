@@ -1,4 +1,6 @@
 // What memory tells of the objects in which writes meet (conflict_finder.h).
+#include <vector>
+
 #include "server/replica/tables.h"
 
 namespace starling::replica {
@@ -27,6 +29,22 @@ std::array<const Layer::Object*, 2> Tables::undecided(const ObjectKey& object) c
   const bool either =
       (live != nullptr && live->undecided) || (frozen != nullptr && frozen->undecided);
   return either ? std::array{live, frozen} : std::array<const Layer::Object*, 2>{};
+}
+
+std::vector<ObjectKey> Tables::undecided(std::optional<std::uint8_t> db) const {
+  std::vector<ObjectKey> found;
+  const auto look = [&](const Layer& layer) {
+    for (const auto& [object, dirty] : layer.objects()) {
+      if (dirty.undecided && (!db || object.db == *db)) {
+        found.push_back(object);
+      }
+    }
+  };
+  look(live_);
+  if (frozen_ != nullptr) {
+    look(frozen_->cells);
+  }
+  return found;
 }
 
 }  // namespace starling::replica

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "crdt/mutants.h"
 #include "crdt/sorted_set.h"
 
 namespace starling::replica {
@@ -203,6 +204,9 @@ void Transaction::part() {
   constexpr std::size_t most_bytes = 256u << 10;
   if (spend(1) && long_run_ != nullptr && walks_ == 0 &&
       (ops_.size() >= long_run_->part_ops() || bytes_ >= most_bytes)) {
+    if (mutant("part_drops_op")) {
+      ops_.pop_back();
+    }
     long_run_->write_part(*this);
   }
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "server/replica/replica.h"
+#include "tests/sim/door.h"
 #include "tests/sim/faulty_store.h"
 #include "tests/sim/history.h"
 
@@ -33,7 +34,7 @@ struct Answer {
     refused,   // behind, busy, not ready, no space: nothing ran
     repeated,  // the op id was known
     read,      // ran and wrote nothing
-    write,     // ran and wrote `entry`
+    write,     // ran and wrote `entry`, or in turns several entries
   };
   NodeHistory& node;
   const wire::Request& request;
@@ -43,6 +44,7 @@ struct Answer {
   const VersionVector& seen;                       // what the commands ran on
   std::vector<const OracleEntry*> applied_before;  // entries under its op id that this node had
   std::vector<std::int64_t> times_ms;              // by one of which it took keys to have expired
+  const LongRun* run = nullptr;                    // it ran in turns
   Oracle::Answer wanted;                           // what the specification gives (read, write)
 };
 
@@ -85,6 +87,7 @@ class Checker {
   virtual void answered(const Answer&) {}
   virtual void expired(const Expired&) {}
   virtual void logging(NodeHistory&, const Written&) {}  // `committed` is still of before
+  virtual void logged(NodeHistory&, const Written&) {}   // the history is that of after
   virtual void replied(NodeHistory&, const wire::Response&, const Written*, std::uint64_t) {}
   virtual void said(NodeHistory&, const wire::PeerMessage&) {}
   virtual void heard(NodeHistory&, const wire::PeerMessage&) {}
@@ -96,13 +99,14 @@ class Checker {
   virtual void started(NodeHistory&, const replica::View&, const FaultyStore&) {}  // history: after
   virtual void restored(NodeHistory&) {}  // from a backup, by an operator
   virtual void looked(NodeHistory&, const replica::View&, const replica::Config&) {}
+  virtual void noted(NodeHistory&, const replica::ConflictJournal&) {}  // its journal has changed
   // -- finally: all nodes are up, connected and quiet --
   virtual void finally(NodeHistory&, const replica::View&) {}
 
  protected:
   [[nodiscard]] History& history() const;
   void checked() const { ++*checks_; }  // for coverage
-  void hit(std::string_view branch) const;
+  void hit(std::string_view branch, std::uint64_t times = 1) const;
   void complain(std::string sentence) const;
 
  private:

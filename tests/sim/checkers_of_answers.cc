@@ -98,8 +98,40 @@ class OneEntryPerRequest final : public Checker {
       complain(answer.node.name + " answered " + what + " and wrote nothing");
     } else if (answer.kind == Kind::write && !answer.wanted.wrote) {
       complain(answer.node.name + " wrote an entry for " + what + ", which changes nothing");
-    } else if (answer.kind == Kind::write && answer.entry->entry.op_id != answer.request.op_id) {
+    } else if (answer.entry != nullptr && answer.entry->entry.op_id != answer.request.op_id) {
       complain(answer.node.name + " wrote an entry under another op id than its request's");
+    }
+  }
+};
+
+// Decision 0008: its keys stand still, so what came in between makes no difference. Other nodes may
+// see its parts, its own must not.
+class CommandsInTurns final : public Checker {
+ public:
+  CommandsInTurns()
+      : Checker("0008", "a command in turns means what it means when it runs alone") {}
+
+  void answered(const Answer& answer) override {
+    if (answer.run == nullptr || (answer.kind != Kind::read && answer.kind != Kind::write)) {
+      return;
+    }
+    checked();
+    const std::string what = "\"" + describe(answer.request.commands.front()) + "\"";
+    if (answer.entry == nullptr && answer.kind == Kind::write) {
+      if (!answer.wanted.leaves_the_same) {
+        complain("the " + std::to_string(answer.run->parts) + " entries that " + answer.node.name +
+                 " wrote for " + what + " leave something else than the command does");
+      }
+      return;
+    }
+    const bool as_if_alone = std::ranges::any_of(answer.times_ms, [&](std::int64_t time_ms) {
+      const auto alone =
+          history().oracle().read(answer.request.commands, answer.run->begun_at, time_ms);
+      return same(answer.response.results, alone.results);
+    });
+    if (!as_if_alone) {
+      complain(answer.node.name + " answers " + what +
+               " with something else than what lay there when its keys were locked");
     }
   }
 };
@@ -224,6 +256,7 @@ Checkers checkers_of_answers() {
   all.push_back(std::make_unique<NothingComesBack>());  // before the checker that would say less
   all.push_back(std::make_unique<Specification>());
   all.push_back(std::make_unique<OneEntryPerRequest>());
+  all.push_back(std::make_unique<CommandsInTurns>());
   all.push_back(std::make_unique<Sessions>());
   all.push_back(std::make_unique<Retries>());
   all.push_back(std::make_unique<Joiners>());

@@ -1,12 +1,54 @@
 #include "tests/sim/clients.h"
 
+#include <array>
+#include <string_view>
 #include <utility>
+
+#include "tests/sim/door_command.h"
 
 namespace starling::sim {
 namespace {
 
 constexpr std::size_t sessions = 8;
 constexpr int max_tries = 6;
+
+// The type of which a command makes something; none if it makes nothing, or does not say of what.
+ObjectType type_made_by(const wire::Command& command) {
+  using wire::CommandCode;
+  if (is_door(command)) {
+    static constexpr std::array<std::pair<std::string_view, ObjectType>, 8> made{
+        {{"SET", ObjectType::string},
+         {"INCRBY", ObjectType::string},
+         {"SADD", ObjectType::set},
+         {"SUNIONSTORE", ObjectType::set},
+         {"HSET", ObjectType::hash},
+         {"HINCRBY", ObjectType::hash},
+         {"ZADD", ObjectType::sorted_set},
+         {"ZINCRBY", ObjectType::sorted_set}}};
+    for (const auto& [name, type] : made) {
+      if (command.args.front() == name) {
+        return type;
+      }
+    }
+    return ObjectType::none;
+  }
+  switch (command.code) {
+    case CommandCode::set:
+    case CommandCode::incr:
+      return ObjectType::string;
+    case CommandCode::set_add:
+      return ObjectType::set;
+    case CommandCode::hash_set:
+    case CommandCode::hash_incr:
+      return ObjectType::hash;
+    case CommandCode::flag_enable:
+      return ObjectType::flag;
+    case CommandCode::mv_set:
+      return ObjectType::mv_register;
+    default:
+      return ObjectType::none;
+  }
+}
 
 }  // namespace
 
@@ -79,8 +121,9 @@ void Clients::act_at_redis_door(wire::Request& request) {
     wire::Command command = random_.chance(0.35) ? commands_.door_read() : commands_.door_write();
     if (second) {
       command.db = 1;
-      if (!command.key.empty()) {
-        command.key = command.args[1] = CommandMix::key(random_.below(CommandMix::keys_of_second));
+      for (std::size_t key = keys_of_words(command.args); key > 0; --key) {
+        command.key = command.args[key] =
+            CommandMix::key(random_.below(CommandMix::keys_of_second));
       }
     }
     request.commands.push_back(std::move(command));
@@ -112,12 +155,28 @@ void Clients::attempt(Session& session, std::size_t node, wire::Request request,
   } else {
     cluster_.after(travel_us, [this, node, request, over, sent, on_response] {
       if (cluster_.up(node) && !over()) {
-        operations_ += request.commands.size();
+        count(request);
         *sent = cluster_.request(node, request, on_response);
       }
     });
   }
   retry_later(session, node, std::move(request), tries, sent);
+}
+
+void Clients::count(const wire::Request& request) {
+  operations_ += request.commands.size();
+  latest_us_ = cluster_.now_us();
+  for (const wire::Command& command : request.commands) {
+    if (!command.key.empty()) {
+      keys_.insert({command.db, command.key});
+    }
+    for (std::size_t key = is_door(command) ? keys_of_words(command.args) : 0; key > 0; --key) {
+      keys_.insert({command.db, command.args[key]});
+    }
+    if (const ObjectType type = type_made_by(command); type != ObjectType::none) {
+      types_.insert(type);
+    }
+  }
 }
 
 // Sends again what may have been lost: at the same node, as the client library does, and now and

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "tests/sim/cluster.h"
@@ -18,7 +20,12 @@ class Clients {
 
   void begin();
   void end() { quiet_ = true; }  // no new requests, no retries
+  // Since `begin`: commands that reached a node, when the last did, the keys that they named, and
+  // the types of keys that they wrote.
   [[nodiscard]] std::uint64_t operations() const { return operations_; }
+  [[nodiscard]] std::uint64_t latest_us() const { return latest_us_; }
+  [[nodiscard]] const std::set<ObjectKey>& keys() const { return keys_; }
+  [[nodiscard]] const std::set<ObjectType>& types() const { return types_; }
 
  private:
   struct Session {
@@ -35,6 +42,7 @@ class Clients {
   void act_at_native_door(Session& session, wire::Request& request);
   void act_at_redis_door(wire::Request& request);
   void attempt(Session& session, std::size_t node, wire::Request request, int tries);
+  void count(const wire::Request& request);
   void retry_later(Session& session, std::size_t node, wire::Request request, int tries,
                    const std::shared_ptr<replica::RequestId>& sent);
 
@@ -45,6 +53,9 @@ class Clients {
   std::vector<std::unique_ptr<Session>> sessions_;
   bool quiet_ = false;
   std::uint64_t operations_ = 0;
+  std::uint64_t latest_us_ = 0;
+  std::set<ObjectKey> keys_;
+  std::set<ObjectType> types_;
 };
 
 }  // namespace starling::sim

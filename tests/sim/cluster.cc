@@ -1,6 +1,7 @@
 #include "tests/sim/cluster.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "tests/sim/describe.h"
@@ -65,6 +66,7 @@ void Cluster::start(std::size_t index) {
   node.appended = node.disk.bounds().last;
   node.duplicates = 0;
   node.dropped = 0;
+  node.conflicts = UINT64_MAX;  // its journal has been loaded
   const Now then = now(node);
   judge_.clock(index, then.unix_ms);
   auto opened = replica::Replica::open(node.disk, node.config, then);
@@ -79,8 +81,14 @@ void Cluster::start(std::size_t index) {
     return;
   }
   node.replica = std::move(*opened);
-  node.door = std::make_unique<Door>(
-      *node.replica, [this, &node] { return now(node); }, node.config.random_seed);
+  node.door = std::make_unique<Door>(*node.replica,
+                                     Door::Shell{[this, &node] { return now(node); },
+                                                 [this, &node](std::uint64_t delay_us) {
+                                                   later(node, delay_us, [this, &node] {
+                                                     feed(node.index, replica::TimerFired{});
+                                                   });
+                                                 }},
+                                     in_turns, node.config.random_seed);
   const auto view = node.replica->view(then);
   note(name(index) + " starts at log position " + std::to_string(view.log_position) + ", state " +
        std::to_string(view.state_position) + ", V " + describe(view.applied));
@@ -164,6 +172,9 @@ void Cluster::crash(Node& node, bool power) {
   // A sync that is due waits for the one under way, and for the tick after it.
   const std::uint64_t promise_us = second + 2 * sync_max_us + 50 * ms;
   judge_.crashed(node.index, {power, now_us(), node.config.sync, promise_us});
+  if (works(node.index)) {
+    coverage_.hit("fault crash within a long command");
+  }
   node.door.reset();
   node.replica.reset();
   node.crash_fuse.light(0);
@@ -245,6 +256,11 @@ void Cluster::tick(Node& node) {
 void Cluster::look(Node& node) {
   const auto view = node.replica->view(now(node));
   judge_.looked(node.index, view, node.config);
+  const auto conflicts =
+      std::accumulate(view.conflicts.begin(), view.conflicts.end(), std::uint64_t{0});
+  if (std::exchange(node.conflicts, conflicts) != conflicts) {
+    judge_.noted(node.index, node.replica->conflict_journal());
+  }
   coverage_.hit("branch duplicate dropped",
                 view.duplicates_dropped - std::exchange(node.duplicates, view.duplicates_dropped));
   coverage_.hit("branch entries dropped",
@@ -296,7 +312,9 @@ bool Cluster::answer(Node& node, const Effects& effects, const std::vector<DoorA
     }
   }
   for (const auto& reply : door) {
-    if (!tell(node, reply.id, reply.response)) {
+    if (reply.is_part) {
+      note(name(node.index) + " has written a part of what is under way");
+    } else if (!tell(node, reply.id, reply.response)) {
       return false;
     }
   }
@@ -473,6 +491,7 @@ replica::RequestId Cluster::request(std::size_t index, wire::Request request, On
   }
   note("client -> " + name(index) + ": " + what);
   judge_.requested(index, id, request, expiry_ms(index));
+  count_waiting(*nodes_[index], request);
   waiting_[id] = {index, now_us(), std::move(what), std::move(done)};
   if (!is_door(request)) {
     feed(index, replica::ClientRequest{id, std::move(request)});
@@ -488,8 +507,40 @@ replica::RequestId Cluster::request(std::size_t index, wire::Request request, On
 void Cluster::give_up(std::size_t index, replica::RequestId id) {
   if (waiting_.erase(id) > 0 && up(index)) {
     coverage_.hit("client gone");
+    if (nodes_[index]->door->works_for(id)) {
+      coverage_.hit("client gone within its long command");
+    }
     nodes_[index]->door->give_up(id);
     feed(index, replica::ClientGone{{id}});
+  }
+}
+
+// Both ways into a node have to wait for the keys of its long commands.
+void Cluster::count_waiting(const Node& node, const wire::Request& request) {
+  const replica::KeyLocks& locks = node.replica->locks();
+  const bool waits =
+      is_door(request)
+          ? node.door->writes_locked_key(request)
+          : locks.any() && std::ranges::any_of(request.commands, [&](const wire::Command& command) {
+              return wire::is_write(command.code) &&
+                     !locks.allows(command.key, replica::KeyLocks::Use::write);
+            });
+  if (waits) {
+    coverage_.hit("branch write waits for a long command's key");
+  }
+}
+
+void Cluster::count_waiting(const Node& node, const wire::PeerMessage& message) {
+  const auto* push = std::get_if<wire::Push>(&message);
+  if (node.replica == nullptr || push == nullptr || !node.replica->locks().any()) {
+    return;
+  }
+  for (const Written* entry = judge_.history().beginning_at({push->run.origin, push->run.first});
+       entry != nullptr && entry->last().n <= push->run.last;
+       entry = judge_.history().beginning_at({push->run.origin, entry->last().n + 1})) {
+    if (!node.replica->locks().allow(entry->entry)) {
+      coverage_.hit("branch entry of a peer waits for a long command's key");
+    }
   }
 }
 

@@ -51,6 +51,10 @@ class Cluster final : private Endpoints {
   void cut_power(std::size_t node);
   void stop(std::size_t node);  // as `kill -TERM` does
   [[nodiscard]] bool up(std::size_t node) const { return nodes_[node]->replica != nullptr; }
+  // Some command of its Redis door is under way in turns.
+  [[nodiscard]] bool works(std::size_t node) const {
+    return nodes_[node]->door != nullptr && nodes_[node]->door->works();
+  }
   [[nodiscard]] std::size_t size() const { return nodes_.size(); }
   [[nodiscard]] const std::string& name(std::size_t node) const override {
     return nodes_[node]->config.name;
@@ -75,6 +79,8 @@ class Cluster final : private Endpoints {
   // At most, of any disk.
   std::uint64_t sync_max_us = 20 * ms;
   std::uint64_t checkpoint_max_us = 100 * ms;
+  // How the Redis doors of nodes that start run what takes long; empty: at once.
+  std::optional<InTurns> in_turns;
 
   // What expiry goes by at a node that is up.
   [[nodiscard]] std::int64_t expiry_ms(std::size_t node) const {
@@ -129,6 +135,7 @@ class Cluster final : private Endpoints {
     std::uint64_t ticks = 0;
     std::uint64_t duplicates = 0;  // of its view, as last seen
     std::uint64_t dropped = 0;
+    std::uint64_t conflicts = 0;
   };
   struct Waiting {
     std::size_t node = 0;
@@ -145,6 +152,7 @@ class Cluster final : private Endpoints {
   }
   void feed(std::size_t node, replica::Input input) override;
   void heard(std::size_t node, std::size_t from, const wire::PeerMessage& message) override {
+    count_waiting(*nodes_[node], message);
     judge_.heard(node, from, message, now_us());
   }
   void broken(std::string complaint) override { judge_.complain("wire", std::move(complaint)); }
@@ -158,6 +166,8 @@ class Cluster final : private Endpoints {
   bool commit(Node& node, const replica::Effects& effects);
   bool answer(Node& node, const replica::Effects& effects, const std::vector<DoorAnswer>& door);
   bool tell(Node& node, replica::RequestId id, const wire::Response& response);
+  void count_waiting(const Node& node, const wire::Request& request);
+  void count_waiting(const Node& node, const wire::PeerMessage& message);
   bool talk(Node& node, const replica::Effects& effects);
   void begin_jobs(Node& node, replica::Effects& effects);
   bool lives(Node& node);  // one more step, unless its fuse has burnt down

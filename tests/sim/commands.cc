@@ -212,8 +212,32 @@ Command CommandMix::set_with_options() {
   return door_command(std::move(words));
 }
 
+// So many that they take long where little is much, and are written in parts.
+Command CommandMix::many_items() {
+  Words words{one_of({"SADD", "HSET"})};
+  const bool set = words[0] == "SADD";
+  words.push_back(key_for(set ? ObjectType::set : ObjectType::hash));
+  for (std::size_t i = 0; i < 5; ++i) {
+    words.push_back(set ? element() : "f" + std::to_string(i));
+    if (!set) {
+      words.push_back(word());
+    }
+  }
+  return door_command(std::move(words));
+}
+
 Command CommandMix::door_write() {
-  const std::uint64_t dice = random_.below(200);
+  const std::uint64_t dice = random_.below(220);
+  if (dice >= 212) {
+    return many_items();
+  }
+  if (dice >= 206) {
+    return door_command(Words{"ZREMRANGEBYRANK", scores_key(), "0", one_of({"0", "2", "9"})});
+  }
+  if (dice >= 200) {
+    return door_command(Words{"SUNIONSTORE", key_for(ObjectType::set), key_for(ObjectType::set),
+                              key_for(ObjectType::set)});
+  }
   if (dice < 40) {
     return add_scores();
   }
@@ -261,7 +285,10 @@ Command CommandMix::door_write() {
 }
 
 Command CommandMix::door_read() {
-  switch (random_.below(14)) {
+  switch (random_.below(16)) {
+    case 14:
+    case 15:
+      return door_command(Words{"SUNION", key_for(ObjectType::set), key_for(ObjectType::set)});
     case 0:
     case 1:
       return door_command(Words{"ZRANGE", scores_key(), "0", "-1", "WITHSCORES"});

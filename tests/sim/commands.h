@@ -27,7 +27,8 @@ class CommandMix {
   [[nodiscard]] wire::Command door_write();
   [[nodiscard]] wire::Command door_read();
 
-  static constexpr std::size_t keys = 20;
+  // With the board and the second database no more than 20.
+  static constexpr std::size_t keys = 15;
   [[nodiscard]] static std::string key(std::size_t i) { return "key" + std::to_string(i); }
   static constexpr const char* board = "board";
   // The second database has a few keys, of any type.
@@ -48,6 +49,7 @@ class CommandMix {
   [[nodiscard]] wire::Command add_scores();
   [[nodiscard]] wire::Command set_with_options();
   [[nodiscard]] wire::Command expire();
+  [[nodiscard]] wire::Command many_items();
 
   Random& random_;
   Taste taste_;

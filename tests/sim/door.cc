@@ -6,9 +6,12 @@
 #include <string_view>
 #include <utility>
 
+#include "server/resp/command_keys.h"
 #include "server/resp/server.h"
 #include "server/resp/session.h"
 #include "tests/sim/door_command.h"
+#include "tests/sim/fiber_command.h"
+#include "tests/sim/timeline.h"
 
 namespace starling::sim {
 namespace {
@@ -159,14 +162,64 @@ void sort_reply(const Words& words, Result& result) {
 
 }  // namespace
 
+// Its turns come when they are due: those of most commands soon, those of some after others have
+// had time for much.
+class Door::LongCommand final : public FiberCommand {
+ public:
+  LongCommand(Door& door, Work work, Clock clock, const Pace& pace)
+      : FiberCommand(std::move(work), std::move(clock), pace,
+                     [&door, most = door.random_.between(2, 40)] {
+                       return static_cast<std::size_t>(door.random_.between(1, most));
+                     }),
+        door_(door),
+        run_(door.begin_long()),
+        pause_us_(longest_pause_us(door.random_)) {
+    wait();
+  }
+
+  bool take_turn() override {
+    const replica::Now now = door_.shell_.now();
+    if (now.monotonic_us < due_us_) {
+      return false;
+    }
+    run_->before = door_.own();
+    run_->times_ms.push_back(door_.replica_.expiry_ms(now));
+    const bool ended = FiberCommand::take_turn();
+    const bool is_its_answers = ended && run_->parts == 0 && !run_->abandoned;
+    if (door_.own() > run_->before && !is_its_answers) {
+      door_.wrote_part(run_);
+    }
+    if (!ended) {
+      wait();
+    }
+    return ended;
+  }
+
+ private:
+  static std::uint64_t longest_pause_us(Random& random) {
+    return random.chance(0.5) ? 4 * ms : random.chance(0.5) ? 150 * ms : 1'500 * ms;
+  }
+  void wait() {
+    const std::uint64_t most_us = std::min(pause_us_, door_.in_turns_->longest_pause_us);
+    const std::uint64_t delay_us = door_.random_.between(200, most_us);
+    due_us_ = door_.shell_.now().monotonic_us + delay_us;
+    door_.shell_.wake(delay_us);
+  }
+
+  Door& door_;
+  std::shared_ptr<LongRun> run_;
+  std::uint64_t pause_us_;
+  std::uint64_t due_us_ = 0;
+};
+
 class Door::Node final : public resp::Backend {
  public:
-  explicit Node(Door& door) : door_(door), server_(*this, {}) {}
+  explicit Node(Door& door) : door_(door), server_(*this, options(door)) {}
 
   [[nodiscard]] resp::Server& server() { return server_; }
 
   [[nodiscard]] replica::Replica& replica() override { return door_.replica_; }
-  [[nodiscard]] replica::Now now() const override { return door_.now_(); }
+  [[nodiscard]] replica::Now now() const override { return door_.shell_.now(); }
   // Without bytes: a session has said something, and no other has run since.
   void want_tick(std::size_t bytes) override {
     if (bytes == 0) {
@@ -181,6 +234,19 @@ class Door::Node final : public resp::Backend {
   void shut_down() override {}
 
  private:
+  static resp::Options options(Door& door) {
+    resp::Options options;
+    if (door.in_turns_) {
+      options.long_cells = door.in_turns_->long_cells;
+      options.pace.part_ops = door.in_turns_->part_ops;
+      options.start_long = [&door](resp::LongCommand::Work work, resp::LongCommand::Clock clock,
+                                   resp::LongCommand::Pace pace) {
+        return std::make_unique<LongCommand>(door, std::move(work), std::move(clock), pace);
+      };
+    }
+    return options;
+  }
+
   Door& door_;
   resp::Server server_;
 };
@@ -191,17 +257,19 @@ struct Door::Connection {
   std::uint8_t db = 0;
 };
 
-Door::Door(replica::Replica& replica, std::function<replica::Now()> now, std::uint64_t seed)
+Door::Door(replica::Replica& replica, Shell shell, const std::optional<InTurns>& in_turns,
+           std::uint64_t seed)
     : replica_(replica),
-      self_(replica.view(now()).origin),
-      now_(std::move(now)),
+      self_(replica.view(shell.now()).origin),
+      shell_(std::move(shell)),
+      in_turns_(in_turns),
       random_(seed),
       node_(std::make_unique<Node>(*this)) {}
 
 Door::~Door() = default;
 
 void Door::ask(replica::RequestId id, const wire::Request& request) {
-  graveyard_.clear();
+  bury();
   auto connection = request.id == 0 ? nullptr : kept_[request.id];
   if (connection == nullptr) {
     connection = std::make_shared<Connection>(node_->server());
@@ -209,7 +277,7 @@ void Door::ask(replica::RequestId id, const wire::Request& request) {
       kept_[request.id] = connection;
     }
   }
-  Asked asked{connection, request.commands, 1, own()};
+  Asked asked{connection, request.commands, 1, own(), nullptr};
   std::string bytes;
   const std::uint8_t db = request.commands.front().db;
   if (connection->db != db) {
@@ -232,19 +300,79 @@ void Door::ask(replica::RequestId id, const wire::Request& request) {
   connection->session.received(bytes);
 }
 
+// What only reads ends with its client, what writes does not.
 void Door::give_up(replica::RequestId id) {
   if (const auto asked = asked_.find(id); asked != asked_.end()) {
+    if (asked->second.run != nullptr) {
+      asked->second.run->abandoned = true;
+    }
+    asked->second.connection->session.abandon();
     graveyard_.push_back(asked->second.connection);
     asked_.erase(asked);
   }
 }
 
+void Door::bury() {
+  std::erase_if(graveyard_, [](const auto& one) { return !one->session.works(); });
+}
+
 void Door::go_on() {
-  graveyard_.clear();
+  bury();
   for (auto& [id, asked] : asked_) {
     asked.before = own();
   }
   node_->server().go_on();
+}
+
+// ---------------------------------------------------------------- commands in turns
+
+// Of the one session that has begun to work since the last was met.
+std::shared_ptr<LongRun> Door::begin_long() {
+  auto run = std::make_shared<LongRun>();
+  run->begun_at = replica_.applied();
+  const auto asked = std::ranges::find_if(asked_, [](const auto& one) {
+    return one.second.run == nullptr && one.second.connection->session.works();
+  });
+  if (asked != asked_.end()) {
+    run->id = asked->first;
+    asked->second.run = run;
+  }
+  return run;
+}
+
+void Door::wrote_part(const std::shared_ptr<LongRun>& run) {
+  ++run->parts;
+  DoorAnswer part;
+  part.id = run->id;
+  part.response.token = replica_.applied();
+  part.before = run->before;
+  part.run = run;
+  part.is_part = true;
+  answers_.push_back(std::move(part));
+}
+
+bool Door::works() const {
+  return std::ranges::any_of(
+             asked_, [](const auto& one) { return one.second.connection->session.works(); }) ||
+         std::ranges::any_of(graveyard_, [](const auto& one) { return one->session.works(); });
+}
+
+bool Door::works_for(replica::RequestId id) const {
+  const auto asked = asked_.find(id);
+  return asked != asked_.end() && asked->second.connection->session.works();
+}
+
+bool Door::writes_locked_key(const wire::Request& request) const {
+  const replica::KeyLocks& locks = replica_.locks();
+  return locks.any() && std::ranges::any_of(request.commands, [&](const wire::Command& command) {
+           const std::vector<std::string_view> words(command.args.begin(), command.args.end());
+           const resp::Command* known = node_->server().registry().find(words.front());
+           return known != nullptr && known->facts->has(resp::flag::write) &&
+                  std::ranges::any_of(
+                      resp::places_of_keys(*known->facts, words), [&](std::size_t place) {
+                        return !locks.allows(words[place], replica::KeyLocks::Use::write);
+                      });
+         });
 }
 
 void Door::look() {
@@ -269,8 +397,9 @@ void Door::look() {
     answer.id = it->first;
     answer.response.token = replica_.applied();
     answer.response.results = std::move(*results);
-    answer.before = asked.before;
-    answer.expiry_ms = replica_.expiry_ms(now_());
+    answer.before = asked.run != nullptr ? asked.run->before : asked.before;
+    answer.expiry_ms = replica_.expiry_ms(shell_.now());
+    answer.run = asked.run;
     answers_.push_back(std::move(answer));
     asked.connection->session.output().clear();
     graveyard_.push_back(asked.connection);

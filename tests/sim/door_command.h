@@ -34,6 +34,12 @@ using Words = std::vector<std::string>;
   return door_command(std::move(words), db);
 }
 
+// Which words of a command that random schedules use are keys.
+[[nodiscard]] inline std::size_t keys_of_words(const Words& words) {
+  const std::string& name = words.front();
+  return name == "SUNION" || name == "SUNIONSTORE" ? words.size() - 1 : words.size() > 1 ? 1 : 0;
+}
+
 [[nodiscard]] inline bool is_door(const wire::Command& command) {
   return command.code == door_code;
 }

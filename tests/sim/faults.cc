@@ -8,8 +8,17 @@
 namespace starling::sim {
 
 void Faults::schedule(std::uint64_t within_us) {
-  static constexpr std::array<Kind, 18> kinds = {
+  usual_weather_ = cluster_.network.weather;
+  const std::size_t count = random_.between(4, 12);
+  for (std::size_t i = 0; i < count; ++i) {
+    cluster_.after(random_.below(within_us), [this] { strike(); });
+  }
+}
+
+void Faults::strike() {
+  static constexpr std::array<Kind, 19> kinds = {
       &Faults::crash,
+      &Faults::crash_at_work,
       &Faults::crash,
       &Faults::crash_soon,
       &Faults::crash_soon,
@@ -28,18 +37,47 @@ void Faults::schedule(std::uint64_t within_us) {
       &Faults::spoil_checkpoints,
       &Faults::delay_checkpoints,
   };
-  usual_weather_ = cluster_.network.weather;
-  const std::size_t count = random_.between(4, 12);
-  for (std::size_t i = 0; i < count; ++i) {
+  if (!over_) {
     const Kind kind =
         random_.chance(0.06) ? &Faults::fill_disk : kinds[random_.below(kinds.size())];
-    cluster_.after(random_.below(within_us), [this, kind] {
-      if (!over_) {
-        ++happened_;
-        (this->*kind)();
-      }
-    });
+    (this->*kind)();
   }
+}
+
+// By what the cluster has counted, whoever set it off.
+std::uint64_t Faults::happened() const {
+  static constexpr std::array kinds = {"kill",
+                                       "power cut",
+                                       "graceful stop",
+                                       "crash between two effects",
+                                       "crash inside a disk write",
+                                       "crash during a start",
+                                       "partition",
+                                       "isolated node",
+                                       "one-way partition",
+                                       "partition by command",
+                                       "connections reset",
+                                       "bad weather",
+                                       "slow peer",
+                                       "jumping clock",
+                                       "checkpoint cut short",
+                                       "checkpoint without room",
+                                       "slow checkpoints",
+                                       "stalled checkpoints",
+                                       "disk nearly full"};
+  std::uint64_t happened = 0;
+  for (const char* kind : kinds) {
+    happened += cluster_.coverage().count(std::string("fault ") + kind);
+  }
+  return happened;
+}
+
+std::size_t Faults::any_node() {
+  std::size_t node = random_.below(cluster_.size());
+  for (std::size_t i = 0; i < cluster_.size() && !cluster_.up(node); ++i) {
+    node = (node + 1) % cluster_.size();
+  }
+  return node;
 }
 
 void Faults::say(const char* kind, const std::string& line) {
@@ -52,6 +90,26 @@ void Faults::say(const char* kind, const std::string& line) {
 void Faults::crash() {
   const std::size_t node = any_node();
   random_.chance(0.5) ? cluster_.kill(node) : cluster_.cut_power(node);
+}
+
+// Whoever has a long command under way next.
+void Faults::crash_at_work() { cluster_.in_turns ? crash_at_work(20 * second) : crash(); }
+
+void Faults::crash_at_work(std::uint64_t within_us) {
+  for (std::size_t node = 0; node < cluster_.size(); ++node) {
+    if (cluster_.works(node)) {
+      random_.chance(0.5) ? cluster_.kill(node) : cluster_.cut_power(node);
+      return;
+    }
+  }
+  const std::uint64_t pause_us = random_.between(1, 50 * ms);
+  if (pause_us < within_us) {
+    cluster_.after(pause_us, [this, left_us = within_us - pause_us] {
+      if (!over_) {
+        crash_at_work(left_us);
+      }
+    });
+  }
 }
 
 // At some step of what it does next.
@@ -69,7 +127,8 @@ void Faults::crash_in_disk_write() {
 void Faults::crash_while_starting() {
   const std::size_t node = any_node();
   cluster_.kill(node);
-  cluster_.disk(node).die_in(random_.between(1, 4));
+  // A start writes its origin, and soon after it what it learns.
+  cluster_.disk(node).die_in(random_.chance(0.7) ? 1 : random_.between(2, 4));
 }
 
 void Faults::stop_for_a_while() {
@@ -81,8 +140,8 @@ void Faults::stop_for_a_while() {
 // ---------------------------------------------------------------- network
 
 void Faults::split() {
-  std::set<std::size_t> side;
-  for (std::size_t i = 0; i < cluster_.size(); ++i) {
+  std::set<std::size_t> side{0};
+  for (std::size_t i = 1; i + 1 < cluster_.size(); ++i) {
     if (random_.chance(0.5)) {
       side.insert(i);
     }
@@ -101,7 +160,7 @@ void Faults::isolate() {
 
 void Faults::block_one_way() {
   const std::size_t from = any_node();
-  const std::size_t to = any_node();
+  const std::size_t to = (from + random_.between(1, cluster_.size() - 1)) % cluster_.size();
   say("one-way partition", "nothing gets from " + cluster_.name(from) + " to " + cluster_.name(to));
   cluster_.network.block(from, to);
   ends_within(25 * second, [this, from, to] { cluster_.network.unblock(from, to); });

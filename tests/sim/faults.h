@@ -15,12 +15,16 @@ class Faults {
   Faults(Cluster& cluster, std::uint64_t seed) : cluster_(cluster), random_(seed) {}
 
   void schedule(std::uint64_t within_us);
+  void strike();   // one more, now
   void end_all();  // everything heals; all nodes run
-  [[nodiscard]] std::uint64_t happened() const { return happened_; }
+  // That had an effect: a crash that is to come counts when it comes.
+  [[nodiscard]] std::uint64_t happened() const;
 
  private:
   using Kind = void (Faults::*)();
   void crash();
+  void crash_at_work();
+  void crash_at_work(std::uint64_t within_us);
   void crash_soon();
   void crash_in_disk_write();
   void crash_while_starting();
@@ -38,7 +42,8 @@ class Faults {
   void fill_disk();
 
   void heal_by_command(std::size_t node);
-  [[nodiscard]] std::size_t any_node() { return random_.below(cluster_.size()); }
+  // One that is up, if any is: nothing can be done to the others.
+  [[nodiscard]] std::size_t any_node();
   template <typename What>
   void ends_within(std::uint64_t us, What what) {
     cluster_.after(random_.between(second / 2, us), std::move(what));
@@ -49,7 +54,6 @@ class Faults {
   Random random_;
   SimNetwork::Weather usual_weather_;
   bool over_ = false;
-  std::uint64_t happened_ = 0;
 };
 
 }  // namespace starling::sim

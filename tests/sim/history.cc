@@ -21,17 +21,22 @@ Written* History::beginning_at(const Dot& first) {
   return written == stream->second.end() ? nullptr : &written->second;
 }
 
-Written* History::ending_at(const Dot& last) {
-  const auto stream = streams_.find(last.origin);
+Written* History::holding(const Dot& dot) {
+  const auto stream = streams_.find(dot.origin);
   if (stream == streams_.end()) {
     return nullptr;
   }
-  const auto next = stream->second.upper_bound(last.n);
+  const auto next = stream->second.upper_bound(dot.n);
   if (next == stream->second.begin()) {
     return nullptr;
   }
   Written& written = std::prev(next)->second;
-  return written.last() == last ? &written : nullptr;
+  return written.last().n >= dot.n ? &written : nullptr;
+}
+
+Written* History::ending_at(const Dot& last) {
+  Written* written = holding(last);
+  return written != nullptr && written->last() == last ? written : nullptr;
 }
 
 Written* History::write(const Origin& origin, std::string_view bytes) {

@@ -74,6 +74,7 @@ class History {
   // The entry with this first or last dot.
   [[nodiscard]] Written* beginning_at(const Dot& first);
   [[nodiscard]] Written* ending_at(const Dot& last);
+  [[nodiscard]] Written* holding(const Dot& dot);  // among others
   // The next entry of this origin; nothing if it does not decode as that.
   Written* write(const Origin& origin, std::string_view bytes);
   // This node has it in its log now.

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "crdt/deadline.h"
 #include "server/replica/record.h"
 #include "tests/sim/checkers.h"
 #include "tests/sim/describe.h"
@@ -18,7 +19,7 @@ using wire::ErrorCode;
 Checkers all_checkers() {
   Checkers all;
   for (auto* some : {checkers_of_entries, checkers_of_answers, checkers_of_expiry,
-                     checkers_of_disks, checkers_of_peers}) {
+                     checkers_of_disks, checkers_of_conflicts, checkers_of_peers}) {
     std::ranges::move(some(), std::back_inserter(all));
   }
   return all;
@@ -57,7 +58,9 @@ void Checker::belongs_to(Judge& judge) {
   checks_ = &judge.coverage().counter("checker " + full_name(*this));
 }
 History& Checker::history() const { return judge_->history(); }
-void Checker::hit(std::string_view branch) const { judge_->coverage().hit(branch); }
+void Checker::hit(std::string_view branch, std::uint64_t times) const {
+  judge_->coverage().hit(branch, times);
+}
 void Checker::complain(std::string sentence) const {
   judge_->complain(rule_, std::move(sentence), full_name(*this));
 }
@@ -158,6 +161,10 @@ void Judge::answer_all(NodeHistory& node, const Tick& tick) {
     all.push_back({native->id, &native->response, nullptr});
   }
   for (const Next& next : all) {
+    if (next.door != nullptr && next.door->is_part) {
+      wrote_part(node, *next.door);
+      continue;
+    }
     const auto asked = node.asked.find(next.id);
     if (asked == node.asked.end()) {
       complain("R2.2", node.name + " answers a request that nobody made, or answers twice");
@@ -166,7 +173,10 @@ void Judge::answer_all(NodeHistory& node, const Tick& tick) {
     const NodeHistory::Asked was = std::move(asked->second);
     node.asked.erase(asked);
     Ran ran{was.request, *next.response, {tick.expiry_ms}};
-    if (next.door != nullptr) {
+    if (next.door != nullptr && next.door->run != nullptr) {
+      ran.run = next.door->run.get();
+      ran.times_ms = ran.run->times_ms;
+    } else if (next.door != nullptr) {
       ran.times_ms = {next.door->expiry_ms};
     } else if (was.tick == node.tick && was.expiry_ms != tick.expiry_ms) {
       ran.times_ms = {was.expiry_ms, tick.expiry_ms};  // at once, or when this tick ended
@@ -253,6 +263,7 @@ void Judge::read_log(NodeHistory& node, const std::string& bytes, std::uint64_t 
       }
       show([&](Checker& checker) { checker.logging(node, *written); });
       history_.log(node, *written, replay ? run.origin.node == node.id : run.origin == node.self);
+      show([&](Checker& checker) { checker.logged(node, *written); });
     }
   }
   node.position = position;
@@ -286,7 +297,8 @@ std::vector<const OracleEntry*> Judge::applied_before(NodeHistory& node,
 
 // What came of a request: an answer names its entry, which is the last one of this origin that its
 // token covers.
-Answer::Kind Judge::kind_of(const NodeHistory& node, const wire::Response& response) {
+Answer::Kind Judge::kind_of(const NodeHistory& node, const Ran& ran) {
+  const wire::Response& response = ran.response;
   if (const wire::Error* error = refusal(response)) {
     switch (error->code) {
       case ErrorCode::storage:
@@ -310,24 +322,31 @@ Answer::Kind Judge::kind_of(const NodeHistory& node, const wire::Response& respo
     coverage_.hit("branch answer repeated");
     return Answer::Kind::repeated;
   }
-  return response.token.at(node.self) > node.answered ? Answer::Kind::write : Answer::Kind::read;
+  return ran.in_parts() || response.token.at(node.self) > node.answered ? Answer::Kind::write
+                                                                        : Answer::Kind::read;
 }
 
 // What the specification gives. If the moment is not known exactly, the one that fits.
 Oracle::Answer Judge::wanted(const Ran& ran, const Written* entry, const VersionVector& seen) {
   Oracle& oracle = history_.oracle();
   std::size_t kills = 0;
-  if (entry != nullptr) {
-    kills = static_cast<std::size_t>(std::ranges::count_if(entry->entry.ops, [](const Op& op) {
-      const auto* kill = std::get_if<Kill>(&op.change);
-      return kill != nullptr && kill->level == ScopeLevel::key;
-    }));
+  std::vector<std::int64_t> deadlines;
+  static const std::vector<Op> none;
+  for (const Op& op : entry != nullptr ? entry->entry.ops : none) {
+    const auto* kill = std::get_if<Kill>(&op.change);
+    const auto* assign = std::get_if<Assign>(&op.change);
+    kills += kill != nullptr && kill->level == ScopeLevel::key ? 1 : 0;
+    if (assign != nullptr && op.key.cell.kind() == CellKind::deadline) {
+      deadlines.push_back(decode_deadline(assign->bytes));
+    }
   }
   Oracle::Answer answer;
   for (const std::int64_t time_ms : ran.times_ms) {
     oracle.undo();  // of the time before
     answer = oracle.execute(ran.request.commands, seen, time_ms, entry ? entry->id : no_entry);
-    if (same(ran.response.results, answer.results) && (entry == nullptr || answer.kills == kills)) {
+    const bool leaves_the_same =
+        entry == nullptr || (answer.kills == kills && answer.deadlines == deadlines);
+    if (same(ran.response.results, answer.results) && leaves_the_same) {
       break;
     }
   }
@@ -335,15 +354,48 @@ Oracle::Answer Judge::wanted(const Ran& ran, const Written* entry, const Version
   return answer;
 }
 
+// One of the entries of a command that is under way: what it changes is what its operations say.
+// Whether that is what the command means is a question for its end.
+void Judge::wrote_part(NodeHistory& node, const DoorAnswer& part) {
+  const Dot last{node.self, part.response.token.at(node.self)};
+  Written* entry = history_.ending_at(last);
+  if (entry == nullptr || violation_) {
+    return;
+  }
+  history_.link(*entry, {});
+  node.answered = last.n;
+  history_.oracle().apply(entry->entry, entry->id);
+  coverage_.hit("branch part of a long command");
+}
+
+// The same of a command whose parts are known: what it would answer and leave if it ran alone, on
+// what its node had seen when its keys were locked.
+Oracle::Answer Judge::wanted_of_parts(const Ran& ran) {
+  const wire::Command& command = ran.request.commands.front();
+  const Oracle& oracle = history_.oracle();
+  const std::string left = oracle.shown({command.db, command.key}, ran.response.token);
+  Oracle::Answer answer;
+  for (const std::int64_t time_ms : ran.times_ms) {
+    answer = history_.oracle().read(ran.request.commands, ran.run->begun_at, time_ms);
+    answer.leaves_the_same = answer.leaves == left;
+    if (same(ran.response.results, answer.results) && answer.leaves_the_same) {
+      break;
+    }
+  }
+  return answer;
+}
+
 void Judge::answered(NodeHistory& node, const Ran& ran) {
-  const auto& [request, response, times_ms] = ran;
+  const wire::Request& request = ran.request;
+  const wire::Response& response = ran.response;
   if (is_special(request) || watch_failed(request, response)) {
     return;
   }
-  const Answer::Kind kind = kind_of(node, response);
+  const Answer::Kind kind = kind_of(node, ran);
   const Dot last{node.self, response.token.at(node.self)};
-  Written* entry = kind == Answer::Kind::write ? history_.ending_at(last) : nullptr;
-  if (kind == Answer::Kind::write && entry == nullptr) {
+  const bool one_entry = kind == Answer::Kind::write && !ran.in_parts();
+  Written* entry = one_entry ? history_.ending_at(last) : nullptr;
+  if (one_entry && entry == nullptr) {
     return;  // it is not in this tick's record: R2.2 is broken if this answer leaves
   }
   Answer answer{node,
@@ -351,16 +403,20 @@ void Judge::answered(NodeHistory& node, const Ran& ran) {
                 response,
                 kind,
                 entry,
-                entry ? entry->entry.deps : response.token,
+                entry            ? entry->entry.deps
+                : ran.in_parts() ? ran.run->begun_at
+                                 : response.token,
                 applied_before(node, request, response.token),
-                times_ms,
+                ran.times_ms,
+                ran.run,
                 {}};
   if (entry != nullptr) {
     history_.link(*entry, response.results);
     node.answered = last.n;
   }
-  if (entry != nullptr || kind == Answer::Kind::read) {
-    answer.wanted = wanted(ran, entry, answer.seen);
+  if (kind == Answer::Kind::write || kind == Answer::Kind::read) {
+    answer.wanted =
+        entry == nullptr && ran.in_parts() ? wanted_of_parts(ran) : wanted(ran, entry, answer.seen);
     knows_all_ = knows_all_ && answer.wanted.known;
     count(ran, answer.wanted);
   }
@@ -370,6 +426,10 @@ void Judge::answered(NodeHistory& node, const Ran& ran) {
 }
 
 void Judge::count(const Ran& ran, const Oracle::Answer& wanted) {
+  if (ran.run != nullptr) {
+    coverage_.hit("branch command ran in turns");
+    coverage_.hit("branch command wrote several entries", ran.run->parts > 1 ? 1 : 0);
+  }
   for (std::size_t i = 0; i < wanted.results.size() && is_door(ran.request); ++i) {
     const Words& words = ran.request.commands[i].args;
     std::string name = words.front();
@@ -508,6 +568,11 @@ void Judge::started(std::size_t index, const FaultyStore& store, const replica::
 void Judge::looked(std::size_t index, const replica::View& view, const replica::Config& config) {
   NodeHistory& node = history_.node(index);
   show([&](Checker& checker) { checker.looked(node, view, config); });
+}
+
+void Judge::noted(std::size_t index, const replica::ConflictJournal& journal) {
+  NodeHistory& node = history_.node(index);
+  show([&](Checker& checker) { checker.noted(node, journal); });
 }
 
 void Judge::finally(std::size_t index, const replica::View& view) {

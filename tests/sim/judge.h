@@ -57,6 +57,7 @@ class Judge {
   void started(std::size_t node, const FaultyStore& store, const replica::View& view,
                std::uint64_t now_us);
   void looked(std::size_t node, const replica::View& view, const replica::Config& config);
+  void noted(std::size_t node, const replica::ConflictJournal& journal);
   void finally(std::size_t node, const replica::View& view);
 
   // Properties that are checked elsewhere (by the end of a seed, by a scenario) complain here.
@@ -71,17 +72,21 @@ class Judge {
   void show(const Event& event);
   void read_own(NodeHistory& node, const Run& run, VersionVector& seen, std::vector<Written*>& own);
   void read_log(NodeHistory& node, const std::string& record, std::uint64_t position, bool replay);
-  [[nodiscard]] Answer::Kind kind_of(const NodeHistory& node, const wire::Response& response);
   // Something that ran, and was answered.
   struct Ran {
     const wire::Request& request;
     const wire::Response& response;
     std::vector<std::int64_t> times_ms;  // by one of which it took keys to have expired
+    const LongRun* run = nullptr;        // it ran in turns
+    [[nodiscard]] bool in_parts() const { return run != nullptr && run->parts > 0; }
   };
+  [[nodiscard]] Answer::Kind kind_of(const NodeHistory& node, const Ran& ran);
+  void wrote_part(NodeHistory& node, const DoorAnswer& part);
   void answered(NodeHistory& node, const Ran& ran);
   void answer_all(NodeHistory& node, const Tick& tick);
   [[nodiscard]] Oracle::Answer wanted(const Ran& ran, const Written* entry,
                                       const VersionVector& seen);
+  [[nodiscard]] Oracle::Answer wanted_of_parts(const Ran& ran);
   void count(const Ran& ran, const Oracle::Answer& wanted);
   void expired(NodeHistory& node, Written& written, const Tick& tick);
   [[nodiscard]] std::vector<const OracleEntry*> applied_before(NodeHistory& node,

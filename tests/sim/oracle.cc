@@ -276,6 +276,10 @@ Oracle::Answer Oracle::execute(const std::vector<Command>& commands, const Versi
     answer.results.push_back(std::move(result));
   }
   if (temporary) {
+    if (answer.wrote && commands.size() == 1) {
+      const ObjectKey key{commands.front().db, commands.front().key};
+      answer.leaves = shown(key, {&seen, before_all_time, as});
+    }
     undo();
     entries_.pop_back();
   }

@@ -47,8 +47,11 @@ class Oracle {
   struct Answer {
     std::vector<wire::Result> results;  // or one Error
     bool wrote = false;
-    std::size_t kills = 0;  // of everything under a key
-    bool known = true;      // false: there was a command of which the specification says nothing
+    std::size_t kills = 0;                // of everything under a key
+    std::vector<std::int64_t> deadlines;  // that were set
+    bool known = true;   // false: there was a command of which the specification says nothing
+    std::string leaves;  // as `shown`, under the key of the one command that was only tried
+    bool leaves_the_same = true;        // as what it was compared with
     std::vector<std::string> branches;  // of the specification, for coverage
   };
   struct Deadline {
@@ -75,7 +78,13 @@ class Oracle {
   // key.
   void expire(const std::vector<ObjectKey>& keys, const std::vector<ObjectKey>& left_over,
               const VersionVector& seen, EntryId as);
+  // What the operations of this entry leave behind and take away, whatever command they are from.
+  void apply(const Entry& entry, EntryId as);
 
+  // All that lies under a key, as text; the same text, the same to every reader.
+  [[nodiscard]] std::string shown(const ObjectKey& key, const VersionVector& seen) const {
+    return shown(key, View{&seen});
+  }
   // Keys of this database that show something, or would if their time were not over.
   [[nodiscard]] std::vector<std::string> keys(std::uint8_t db, const VersionVector& seen) const;
   // Every deadline that is still to come or to be dealt with.
@@ -155,6 +164,10 @@ class Oracle {
   };
   using Atoms = std::vector<Atom>;
 
+  [[nodiscard]] std::string shown(const ObjectKey& key, const View& view) const;
+  void apply(const Op& op, const View& view);
+  [[nodiscard]] static std::optional<Part> part_of(CellKind kind);
+  [[nodiscard]] static bool is_increment(Part part);
   [[nodiscard]] bool sees(const View& view, EntryId id) const;
   [[nodiscard]] bool shows(const View& view, const Atom& atom) const;
   [[nodiscard]] Object look(const Atoms& atoms, const View& view) const;

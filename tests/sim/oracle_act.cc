@@ -122,6 +122,7 @@ void Act::take_deadline() {
 void Act::set_deadline(std::int64_t unix_ms) {
   take_part(Part::deadline);
   leave({.part = Part::deadline, .delta = unix_ms});
+  answer_.deadlines.push_back(unix_ms);
   object_.deadline = unix_ms;
 }
 

@@ -34,6 +34,9 @@ class Act {
   [[nodiscard]] std::int64_t now_ms() const { return view_.time_ms; }
   [[nodiscard]] std::uint8_t db() const { return key_.db; }
   void look();  // again
+  [[nodiscard]] Act other(const std::string& key) const {
+    return {oracle_, {key_.db, key}, view_, answer_};
+  }
   void wrote() { answer_.wrote = true; }
 
   // Before something is written into the object: what has expired goes, and so does a deadline that

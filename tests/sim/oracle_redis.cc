@@ -8,6 +8,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "tests/sim/door_command.h"
@@ -61,6 +62,8 @@ class RedisCommand {
         {"SREM", &RedisCommand::srem},
         {"SMEMBERS", &RedisCommand::smembers},
         {"SCARD", &RedisCommand::scard},
+        {"SUNION", &RedisCommand::sunion},
+        {"SUNIONSTORE", &RedisCommand::sunionstore},
         {"HSET", &RedisCommand::hset},
         {"HDEL", &RedisCommand::hdel},
         {"HINCRBY", &RedisCommand::hincrby},
@@ -69,6 +72,7 @@ class RedisCommand {
         {"ZADD", &RedisCommand::zadd},
         {"ZINCRBY", &RedisCommand::zincrby},
         {"ZREM", &RedisCommand::zrem},
+        {"ZREMRANGEBYRANK", &RedisCommand::zremrangebyrank},
         {"ZSCORE", &RedisCommand::zscore},
         {"ZCARD", &RedisCommand::zcard},
         {"ZRANK", &RedisCommand::zrank},
@@ -162,6 +166,38 @@ class RedisCommand {
   Result scard() {
     return of_type(ObjectType::set,
                    [&] { return static_cast<std::int64_t>(act_.object().elements.size()); });
+  }
+  // nullopt: one of them is no set.
+  [[nodiscard]] std::optional<std::vector<std::string>> union_of(
+      std::span<const std::string> keys) const {
+    std::set<std::string> all;
+    for (const std::string& key : keys) {
+      const Act source = act_.other(key);
+      if (source.wrong(ObjectType::set)) {
+        return std::nullopt;
+      }
+      for (std::string& element : source.elements()) {
+        all.insert(std::move(element));
+      }
+    }
+    return std::vector<std::string>(all.begin(), all.end());
+  }
+  Result sunion() {
+    auto all = union_of(from(1));
+    return all ? Result(std::move(*all)) : wrong_type();
+  }
+  Result sunionstore() {
+    const auto all = union_of(from(2));
+    if (!all) {
+      return wrong_type();
+    }
+    if (!all->empty()) {
+      act_.clear_for(ObjectType::set, false);
+      act_.add_elements(*all);
+    } else if (act_.exists() || act_.object().expired) {
+      act_.erase();
+    }
+    return static_cast<std::int64_t>(all->size());
   }
   Result hset() {
     return of_type(ObjectType::hash, [&] { return act_.set_fields(from(2)); });
@@ -294,6 +330,17 @@ class RedisCommand {
     act_.wrote();
     act_.settle(ObjectType::sorted_set);
     return true;
+  }
+  // From the first on, up to a rank.
+  Result zremrangebyrank() {
+    return of_type(ObjectType::sorted_set, [&] {
+      auto order = in_order();
+      order.resize(std::min(order.size(), static_cast<std::size_t>(integer(words_.at(3))) + 1));
+      for (const auto& [score, member] : order) {
+        remove_member(member);
+      }
+      return static_cast<std::int64_t>(order.size());
+    });
   }
   using Scored = std::pair<double, std::string>;
   [[nodiscard]] std::vector<Scored> in_order() const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "tests/sim/clients.h"
@@ -13,7 +14,17 @@ namespace starling::sim {
 namespace {
 
 constexpr std::uint64_t busy_us = 110 * second;  // clients and faults
+
+// What a seed must have had; one that had less proves less than it says.
+constexpr std::size_t min_nodes = 3;
+constexpr std::size_t max_nodes = 7;
 constexpr std::size_t min_operations = 300;
+constexpr std::size_t max_keys = 20;
+constexpr std::size_t types_of_keys = 6;
+constexpr std::size_t min_faults = 3;
+constexpr std::uint64_t min_us = 120 * second;
+constexpr std::uint64_t last_requests_us = second;  // on their way when all heals
+constexpr std::uint64_t min_quiet_us = 10 * second;
 
 replica::Config random_config(std::size_t index, std::size_t count, Random& random) {
   replica::Config config;
@@ -58,12 +69,21 @@ class Seed {
   SeedResult run() {
     begin();
     cluster_.run_for(busy_us);
-    while (!cluster_.failed() && clients_->operations() < min_operations) {
+    while (!cluster_.failed() && !lacking().empty()) {
+      if (faults_.happened() < min_faults) {
+        faults_.strike();
+      }
       cluster_.run_for(second);
     }
+    faults_happened_ = faults_.happened();
     clients_->end();
     faults_.end_all();
+    if (cluster_.in_turns) {
+      cluster_.in_turns->longest_pause_us = 10 * ms;  // nobody is in their way now
+    }
+    const std::uint64_t healed_us = cluster_.now_us();
     check_at_the_end(cluster_);
+    demand_a_whole_seed(healed_us);
     if (!cluster_.failed() && random_.chance(0.3)) {
       restart_all();
       check_at_the_end(cluster_);
@@ -73,10 +93,11 @@ class Seed {
 
  private:
   void build() {
-    const std::size_t count = random_.between(3, 7);
+    const std::size_t count = random_.between(min_nodes, max_nodes);
     // What the nodes of a cluster have in common.
     const bool small_memory = random_.chance(0.6);
     const bool small_buffers = random_.chance(0.3);
+    const bool small_journal = random_.chance(0.25);
     truncates_ = random_.chance(0.25);
     const bool syncs = truncates_ || random_.chance(0.9);  // or no log could be truncated
     const auto sync = !syncs                ? replica::SyncMode::os
@@ -89,6 +110,7 @@ class Seed {
       config.memory_bytes = small_memory ? random_.between(4u << 10, 64u << 10) : 16u << 20;
       config.wholesale_cells = random_.between(0, 8);
       config.thawed_per_tick = random_.between(1, 20);
+      config.conflict_lines = small_journal ? random_.between(3, 12) : config.conflict_lines;
       config.hold_bytes = small_buffers ? random_.between(2u << 10, 16u << 10) : 8u << 20;
       config.heartbeat_interval = std::chrono::milliseconds(heartbeat_ms);
       config.peer_timeout = std::chrono::milliseconds(heartbeat_ms * random_.between(4, 8));
@@ -104,6 +126,11 @@ class Seed {
       weather.reordering = random_.chance(0.5) ? 0.02 : 0.15;
     }
     cluster_.checkpoint_max_us = random_.chance(0.3) ? 2 * second : 100 * ms;
+    if (random_.chance(0.5)) {
+      cluster_.in_turns.emplace();
+      cluster_.in_turns->long_cells = random_.between(2, 6);
+      cluster_.in_turns->part_ops = random_.between(3, 8);
+    }
     cluster_.restart_within(8 * second);
   }
 
@@ -124,6 +151,43 @@ class Seed {
     faults_.schedule(busy_us - 5 * second);
   }
 
+  // What clients and faults have not done yet.
+  [[nodiscard]] std::string lacking() const {
+    const auto count = [](std::size_t is, std::size_t wanted, const char* of) {
+      return std::to_string(is) + " " + of + " instead of " + std::to_string(wanted);
+    };
+    if (clients_->operations() < min_operations) {
+      return count(clients_->operations(), min_operations, "operations");
+    }
+    if (clients_->types().size() < types_of_keys) {
+      return count(clients_->types().size(), types_of_keys, "types of keys");
+    }
+    if (faults_.happened() < min_faults) {
+      return count(faults_.happened(), min_faults, "faults");
+    }
+    return {};
+  }
+
+  void demand_a_whole_seed(std::uint64_t healed_us) {
+    const auto demand = [&](bool holds, const std::string& sentence) {
+      if (!holds) {
+        cluster_.judge().complain("sim", sentence);
+      }
+    };
+    cluster_.judge().checked("every seed is as large as it says");
+    demand(cluster_.size() >= min_nodes && cluster_.size() <= max_nodes,
+           "this seed had " + std::to_string(cluster_.size()) + " nodes");
+    demand(lacking().empty(), "this seed had " + lacking());
+    demand(clients_->keys().size() <= max_keys,
+           "this seed had " + std::to_string(clients_->keys().size()) + " keys");
+    demand(cluster_.now_us() >= min_us,
+           "this seed lasted " + std::to_string(cluster_.now_us() / second) + " virtual seconds");
+    demand(faults_.happened() == faults_happened_, "something went wrong after all had healed");
+    demand(clients_->latest_us() <= healed_us + last_requests_us &&
+               cluster_.now_us() >= healed_us + min_quiet_us,
+           "this seed did not become quiet");
+  }
+
   void restart_all() {
     cluster_.run_for(3 * second);  // longer than any promise to sync
     for (std::size_t i = 0; i < cluster_.size(); ++i) {
@@ -140,7 +204,7 @@ class Seed {
     result.digest = cluster_.trace().digest();
     result.nodes = cluster_.size();
     result.operations = clients_->operations();
-    result.faults = faults_.happened();
+    result.faults = faults_happened_;
     result.virtual_us = cluster_.now_us();
     result.messages = cluster_.network.messages();
     result.coverage = cluster_.coverage();
@@ -152,6 +216,7 @@ class Seed {
   Random random_;
   bool truncates_ = false;
   Faults faults_;
+  std::uint64_t faults_happened_ = 0;
   std::optional<Clients> clients_;  // of the nodes that the seed has given
 };
 

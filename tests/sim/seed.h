@@ -1,5 +1,5 @@
 // One seed: a cluster of 3 to 7 nodes, clients, and faults; then all heals, and everything must be
-// equal everywhere and as the oracle says.
+// equal everywhere and as the oracle says. A seed in which less happened than that fails.
 #pragma once
 
 #include <cstdint>
