@@ -1,5 +1,6 @@
 #include "tests/sim/fiber_command.h"
 
+#include <bit>
 #include <utility>
 
 namespace starling::sim {
@@ -45,7 +46,7 @@ void FiberCommand::to_command() {
 
 void FiberCommand::enter(unsigned high, unsigned low) {
   const std::uintptr_t self = (std::uintptr_t{high} << 32) | low;
-  auto& command = *reinterpret_cast<FiberCommand*>(self);
+  auto& command = *std::bit_cast<FiberCommand*>(self);
   command.work_(command);
   command.ended_ = true;
 }
