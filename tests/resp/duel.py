@@ -8,7 +8,7 @@ import collections
 import time
 
 from compare import Judge, pairs, parts, same_scan
-from resp_client import OK, QUEUED, Closed, Connection, is_error, is_nil
+from resp_client import OK, QUEUED, Closed, Connection, is_error, is_nil, replies_to
 
 Step = collections.namedtuple("Step", "connection command")
 # script: the steps since both sides were empty, the last is the one that differs.
@@ -52,11 +52,8 @@ def pool_from(command, witnessed):
 
 
 def _read(side, command):
-    """SUBSCRIBE and its like are answered once for each channel."""
-    name, channels = command[0].lower(), len(command) - 1
-    if channels > 1 and name.endswith(b"subscribe"):
-        return [side.read() for _ in range(channels)]
-    return side.read()
+    replies = [side.read() for _ in range(replies_to(command))]
+    return replies[0] if len(replies) == 1 else replies
 
 
 class Wire:

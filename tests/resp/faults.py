@@ -4,7 +4,7 @@ commands or replies are changed.
 
 import math
 
-from resp_client import Closed, is_error
+from resp_client import Closed, is_error, replies_to
 
 
 def _on_reply(names, change):
@@ -74,7 +74,7 @@ class Disturbed:
         self.waiting = []
 
     def send(self, commands):
-        self.waiting += commands
+        self.waiting += [command for command in commands for _ in range(replies_to(command))]
         self.connection.send([self.change_command(command) for command in commands])
 
     def read(self):

@@ -27,6 +27,11 @@ def encoded(command):
     return b"".join(parts)
 
 
+def replies_to(command):
+    """How many there are: SUBSCRIBE and its like are answered once for each channel."""
+    return max(1, len(command) - 1) if command[0].lower().endswith(b"subscribe") else 1
+
+
 def is_error(reply):
     return type(reply) is tuple and reply[0] == b"-"
 
