@@ -98,6 +98,8 @@ def scenario_package_lists(lab):
             exports[node.name] = read_ndjson(file)
         check_equal(node.digest(), digest, f"the digest of {node.name} after a cold start")
     cold_peak = max(node.peak_memory_mib() for node in nodes)
+    for memory, reached in ((256, peak), (64, cold_peak)):
+        check(reached < 1.5 * memory + 60, f"{reached:.0f} MiB with --memory {memory}MiB: docs/operations.md says less")
     phases.end("export and digest each")
     expected = expected_state.derive(dataset, base_lines, journal, edits_path)
     check_equal(len(expected_state.acknowledged_lines(journal)), lines - base_lines, "acknowledged lines")
