@@ -122,7 +122,7 @@ std::string laggards(const StatusView& view) {
 
 bool knows_of_nothing_missing(const StatusView& view) {
   return std::ranges::all_of(view.members, [](const MemberView& member) {
-    return !member.reachable() || (member.behind_ops == 0 && member.ahead_ops == 0);
+    return !member.reachable() || member.version_equal;
   });
 }
 

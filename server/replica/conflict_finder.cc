@@ -84,12 +84,9 @@ void ConflictFinder::compare(const ObjectKey& object, const CellName& name, cons
 }
 
 void ConflictFinder::compare_siblings(const CellKey& key, const DottedCell& base) const {
-  const Sibling* winner = base.winner();
+  const Sibling* winner = mutant("loser_blamed") ? base.siblings().data() : base.winner();
   for (const Sibling& sibling : base.siblings()) {
     // Who wrote the same has lost nothing.
-    if (mutant("loser_blamed")) {
-      winner = &base.siblings().front();
-    }
     if (&sibling != winner && sibling.bytes != winner->bytes && !merges(key, sibling, *winner)) {
       note_({ConflictKind::overwritten, key,
              conflict_side(sibling.dot, sibling.hlc, text_of(key, sibling)),
