@@ -1,7 +1,5 @@
 """Who expires a key, and when: the row "who expires" of docs/semantics.md, on real nodes with real and with wrong clocks."""
 
-import contextlib
-import os
 import pathlib
 import time
 
@@ -11,29 +9,23 @@ from resp_scenarios import speaks
 HOUR = 3600
 
 
-@contextlib.contextmanager
-def clock_is_off(by):
-    """What starts here believes that it is as many seconds later, and measures intervals as ever."""
+def clock_off(by):
+    """The environment of a process that believes it is as many seconds later, and measures intervals as ever."""
     library = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
     if library is None:
         raise Skip("a wrong clock needs Debian package faketime")
-    wrong = {"LD_PRELOAD": str(library), "FAKETIME": f"{by:+d}", "DONT_FAKE_MONOTONIC": "1"}
-    os.environ.update(wrong)
-    try:
-        yield
-    finally:
-        for name in wrong:
-            del os.environ[name]
+    return {"LD_PRELOAD": str(library), "FAKETIME": f"{by:+d}", "DONT_FAKE_MONOTONIC": "1"}
 
 
-def three_nodes(lab, fast_by):
+def three_nodes(lab, off_by):
     a, b = lab.cluster("a", "b")
-    with clock_is_off(fast_by):
-        fast = lab.node("c", join=[a])
-    for node in (a, b, fast):
+    wrong = lab.prepare("c", join=[a])
+    wrong.environment = clock_off(off_by)
+    wrong.start()
+    for node in (a, b, wrong):
         eventually(lambda n=node: len(n.status()["members"]) == 2, f"{node.name} sees the others")
-    eventually(lambda: abs(abs(skew(fast, "a")) - abs(fast_by)) < 5, "the clock of c is off")
-    return a, b, fast
+    eventually(lambda: abs(abs(skew(wrong, "a")) - abs(off_by)) < 5, "the clock of c is off")
+    return a, b, wrong
 
 
 def skew(node, other):

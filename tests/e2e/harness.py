@@ -109,6 +109,7 @@ class Node:
     def __init__(self, lab, name, data, join, flags):
         self.lab, self.name, self.data, self.join, self.flags = lab, name, data, join, flags
         self.doors = dict.fromkeys(("client", "peer", "resp", "http"), "127.0.0.1:0")
+        self.environment = {}  # beside ours
         self.process = None
         self.log_path = lab.path / f"{name}.log"
 
@@ -134,7 +135,8 @@ class Node:
     def launch(self, *more):
         """Does not wait. The addresses of the doors are known only if they were given ports."""
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(self.command(*more), stdout=subprocess.PIPE, stderr=log)
+            environment = {**os.environ, **self.environment}
+            self.process = subprocess.Popen(self.command(*more), stdout=subprocess.PIPE, stderr=log, env=environment)
 
     def await_ready_line(self):
         """kvd says it once, when it serves clients: a node that joins has caught up by then."""
