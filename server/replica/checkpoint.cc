@@ -32,8 +32,8 @@ class CheckpointRun {
       origins_.intern(origin);
     }
     frozen_.reserve(tables.cells.objects().size());
-    for (const auto& [key, object] : tables.cells.objects()) {
-      frozen_.push_back({encode_object_prefix(only_group, key), &key, &object});
+    for (const Layer::Object& object : tables.cells.objects()) {
+      frozen_.push_back({encode_object_prefix(only_group, object.key()), &object.key(), &object});
     }
     std::ranges::sort(frozen_, {}, &FrozenObject::prefix);
   }

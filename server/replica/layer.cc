@@ -1,19 +1,14 @@
 #include "server/replica/layer.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 namespace starling::replica {
 namespace {
 
-std::size_t cell_size(const ObjectKey& object, const CellName& name, const CellDelta& delta) {
-  constexpr std::size_t node_overhead = 64;
-  return node_overhead + sizeof(CellDelta) + sizeof(CellName) + object.key.size() +
-         name.subkey().size() + heap_size(delta.value());
-}
-
 // How many keys more there are with the object's cells than below them, as far as that is known.
-std::int64_t difference(const Layer::Object& object) {
+std::int64_t difference(const LayerObject& object) {
   if (object.existence_is_open()) {
     return 0;
   }
@@ -23,8 +18,12 @@ std::int64_t difference(const Layer::Object& object) {
 
 }  // namespace
 
-std::size_t cell_size(const CellKey& key, const CellDelta& delta) {
-  return cell_size(key.object, key.cell, delta);
+std::size_t cell_size(const CellName& name, const CellDelta& delta) {
+  constexpr std::size_t node_overhead = 48;
+  constexpr std::size_t short_string = 15;  // needs no room of its own
+  const std::size_t size = name.subkey().size();
+  return node_overhead + sizeof(LayerCell) + sizeof(CellName) +
+         (size > short_string ? size : 0) + heap_size(delta.value());
 }
 
 bool shows(const CellName& name, const LayerCell& cell) {
@@ -33,46 +32,58 @@ bool shows(const CellName& name, const LayerCell& cell) {
 
 // ---------------------------------------------------------------- Layer
 
-const Layer::Object* Layer::object(const ObjectKey& key) const {
-  const auto it = objects_.find(key);
-  return it == objects_.end() ? nullptr : &it->second;
+Layer& Layer::operator=(Layer&& other) noexcept {
+  if (this != &other) {
+    objects_.clear_and_dispose(std::default_delete<Object>());
+    objects_.splice(objects_.end(), other.objects_);
+    number_ = other.number_;
+    places_ = std::exchange(other.places_, {});
+    keys_ = std::exchange(other.keys_, {});
+    ordered_ = other.ordered_;
+    bytes_ = std::exchange(other.bytes_, 0);
+  }
+  return *this;
 }
 
-Layer::Object* Layer::object(const ObjectKey& key) {
-  return const_cast<Object*>(std::as_const(*this).object(key));
-}
+Layer::~Layer() { objects_.clear_and_dispose(std::default_delete<Object>()); }
 
-const LayerCell* Layer::find(const CellKey& key) const {
-  const Object* found = object(key.object);
+LayerCell* Layer::find(const Held* held, const CellName& name) const {
+  Object* found = object(held);
   if (found == nullptr) {
     return nullptr;
   }
-  const auto cell = found->cells.find(key.cell);
+  const auto cell = found->cells.find(name);
   return cell == found->cells.end() ? nullptr : &cell->second;
 }
 
-LayerCell* Layer::find(const CellKey& key) {
-  return const_cast<LayerCell*>(std::as_const(*this).find(key));
-}
-
-Layer::Object& Layer::enter(const ObjectKey& key) {
-  const auto [it, fresh] = objects_.try_emplace(key);
-  if (fresh && ordered_) {
-    places_.add(it->first);
+Layer::Object& Layer::enter(Held& held) {
+  if (Object* known = object(&held)) {
+    return *known;
   }
-  return it->second;
-}
-
-void Layer::leave(Objects::iterator object) {
+  // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): the list's; freed in `leave` and ~Layer
+  auto* made = new Object(held, number_);
+  objects_.push_back(*made);
+  bytes_ += object_bytes;
+  *std::ranges::find(held.parts, nullptr) = made;
   if (ordered_) {
-    places_.remove(object->first);
-    std::erase(keys_[object->first.db].open, &*object);
+    places_.add(held.key, held.place);
   }
-  objects_.erase(object);
+  return *made;
 }
 
-Layer::Share Layer::share(const ObjectKey& object, const CellName& name, const LayerCell& cell) {
-  return {cell_size(object, name, cell), cell.is_whole() && !is_empty(cell.value()) ? 0u : 1u};
+void Layer::leave(Object& object) {
+  Held& held = object.held();
+  if (ordered_) {
+    places_.remove(held.key, held.place);
+    std::erase(keys_[held.key.db].open, &object);
+  }
+  *std::ranges::find(held.parts, &object) = nullptr;
+  bytes_ -= object_bytes;
+  objects_.erase_and_dispose(objects_.iterator_to(object), std::default_delete<Object>());
+}
+
+Layer::Share Layer::share(const CellName& name, const LayerCell& cell) {
+  return {cell_size(name, cell), cell.is_whole() && !is_empty(cell.value()) ? 0u : 1u};
 }
 
 void Layer::account(Object& object, const Share& before, const Share& after) {
@@ -81,100 +92,108 @@ void Layer::account(Object& object, const Share& before, const Share& after) {
   object.unfit = object.unfit + after.unfit - before.unfit;
 }
 
-LayerCell& Layer::put(const CellKey& key, CellDelta delta) {
-  Object& object = enter(key.object);
-  auto it = object.cells.lower_bound(key.cell);
+LayerCell& Layer::put(Held& held, const CellName& name, CellDelta delta) {
+  Object& object = enter(held);
+  auto it = object.cells.lower_bound(name);
   Share before;
-  if (it == object.cells.end() || it->first != key.cell) {
-    it = object.cells.emplace_hint(it, key.cell, std::move(delta));
+  if (it == object.cells.end() || it->first != name) {
+    it = object.cells.emplace_hint(it, name, std::move(delta));
   } else {
-    before = share(key.object, key.cell, it->second);
+    before = share(name, it->second);
     static_cast<CellDelta&>(it->second) = std::move(delta);
   }
-  account(object, before, share(key.object, key.cell, it->second));
+  account(object, before, share(name, it->second));
   return it->second;
 }
 
-void Layer::adopt(const ObjectKey& key, Cells::node_type cell) {
-  Object& object = enter(key);
+void Layer::adopt(Held& held, Cells::node_type cell) {
+  Object& object = enter(held);
   auto inserted = object.cells.insert(std::move(cell));
   const CellName& name = inserted.position->first;
   LayerCell& here = inserted.position->second;
   Share before;
   if (!inserted.inserted) {
-    before = share(key, name, here);
+    before = share(name, here);
     here = std::move(inserted.node.mapped());
   }
-  account(object, before, share(key, name, here));
+  account(object, before, share(name, here));
 }
 
-void Layer::adopt(Objects::node_type object) {
-  bytes_ += object.mapped().bytes;
-  const auto inserted = objects_.insert(std::move(object));
-  if (ordered_) {
-    places_.add(inserted.position->first);
-  }
+void Layer::adopt(Held& held, Cells cells, std::size_t bytes) {
+  Object& object = enter(held);
+  object.cells = std::move(cells);
+  object.bytes = bytes;
+  bytes_ += bytes;
 }
 
-Layer::Cells::node_type Layer::extract(Objects::value_type& object, Cells::iterator cell) {
-  account(object.second, share(object.first, cell->first, cell->second), {});
-  return object.second.cells.extract(cell);
+Layer::Cells::node_type Layer::extract(Object& object, Cells::iterator cell) {
+  account(object, share(cell->first, cell->second), {});
+  return object.cells.extract(cell);
 }
 
-Layer::Objects::node_type Layer::extract(Objects::iterator object) {
-  bytes_ -= object->second.bytes;
-  return objects_.extract(object);
+Layer::Cells Layer::take_cells(Object& object) {
+  bytes_ -= std::exchange(object.bytes, 0);
+  return std::exchange(object.cells, {});
 }
 
-Layer::Objects::iterator Layer::drop_cell(const CellKey& key) {
-  const auto object = objects_.find(key.object);
-  if (object != objects_.end()) {
-    const auto cell = object->second.cells.find(key.cell);
-    if (cell != object->second.cells.end()) {
-      (void)extract(*object, cell);
+Layer::Object* Layer::drop_cell(Held& held, const CellName& name) {
+  Object* const found = object(&held);
+  if (found != nullptr) {
+    const auto cell = found->cells.find(name);
+    if (cell != found->cells.end()) {
+      (void)extract(*found, cell);
     }
   }
-  return object;
+  return found;
 }
 
-void Layer::erase_cell(const CellKey& key) { (void)drop_cell(key); }
+void Layer::erase_cell(Held& held, const CellName& name) { (void)drop_cell(held, name); }
 
-void Layer::erase(const CellKey& key) {
-  const auto object = drop_cell(key);
-  if (object != objects_.end() && object->second.cells.empty()) {
-    leave(object);
+void Layer::erase(Held& held, const CellName& name) {
+  Object* const object = drop_cell(held, name);
+  if (object != nullptr && object->cells.empty()) {
+    leave(*object);
   }
 }
 
-void Layer::erase_object(const ObjectKey& key, Garbage& garbage) {
-  const auto object = objects_.find(key);
-  if (object == objects_.end()) {
+void Layer::erase_object(Held& held, Garbage& garbage) {
+  Object* const found = object(&held);
+  if (found == nullptr) {
     return;
   }
-  bytes_ -= object->second.bytes;
-  const std::size_t nodes = object->second.cells.size();
-  garbage.add(std::move(object->second.cells), nodes);
-  leave(object);
+  bytes_ -= found->bytes;
+  const std::size_t nodes = found->cells.size();
+  garbage.add(std::move(found->cells), nodes);
+  leave(*found);
 }
 
-void Layer::drop_registers(const ObjectKey& key, Garbage& garbage) {
-  const auto found = objects_.find(key);
-  if (found == objects_.end()) {
+void Layer::drop_registers(Held& held, Garbage& garbage) {
+  Object* const object = this->object(&held);
+  if (object == nullptr) {
     return;
   }
-  Object& object = found->second;
-  Cells dropped = std::exchange(object.cells, {});
-  bytes_ -= std::exchange(object.bytes, 0);
-  object.unfit = 0;
+  Cells dropped = std::exchange(object->cells, {});
+  bytes_ -= std::exchange(object->bytes, 0);
+  object->unfit = 0;
   for (const CellKind kind :
        {CellKind::string_totals, CellKind::hash_totals, CellKind::scored_totals}) {
     auto cell = dropped.lower_bound(CellName::first_at(kind));
     while (cell != dropped.end() && cell->first.kind() == kind) {
-      adopt(key, dropped.extract(cell++));
+      adopt(held, dropped.extract(cell++));
     }
   }
   const std::size_t nodes = dropped.size();
   garbage.add(std::move(dropped), nodes);
+}
+
+void Layer::clear() {
+  ordered_ = false;
+  while (!objects_.empty()) {
+    leave(objects_.front());
+  }
+  places_ = {};
+  keys_.clear();
+  bytes_ = 0;
 }
 
 void Layer::disorder(Garbage& garbage) {
@@ -185,31 +204,25 @@ void Layer::disorder(Garbage& garbage) {
 
 // ---------------------------------------------------------------- keys
 
-Layer::Objects::value_type* Layer::entry(const ObjectKey& key) {
-  const auto it = objects_.find(key);
-  return it == objects_.end() ? nullptr : &*it;
-}
-
-void Layer::note_existence(Objects::value_type& entry, Presence existed, Presence exists) {
-  Object& object = entry.second;
-  KeyChange& keys = keys_[entry.first.db];
+void Layer::note_existence(Object& object, Presence existed, Presence exists) {
+  KeyChange& keys = keys_[object.key().db];
   keys.sum -= difference(object);
   object.existed = existed;
   object.exists = exists;
   keys.sum += difference(object);
   if (object.existence_is_open() && !object.waits_for_look) {
     object.waits_for_look = true;
-    keys.open.push_back(&entry);
+    keys.open.push_back(&object);
   }
 }
 
-void Layer::recount_shown(Objects::value_type& entry) {
-  Object& object = entry.second;
+void Layer::recount_shown(Object& object) {
   object.shown = 0;
   for (const auto& [name, cell] : object.cells) {
     object.shown += shows(name, cell) ? 1 : 0;
   }
-  note_existence(entry, object.existed, object.shown > 0 ? Presence::present : Presence::unknown);
+  note_existence(object, object.existed,
+                 object.shown > 0 ? Presence::present : Presence::unknown);
 }
 
 // ---------------------------------------------------------------- items of a layer

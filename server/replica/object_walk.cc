@@ -119,7 +119,7 @@ StoreResult<void> ObjectWalk::stored_cells(const Tables::Visit& visit) {
     if (!key) {
       return std::unexpected(damaged_row());
     }
-    auto value = tables_.base_of(*key, rows_->value());
+    auto value = tables_.base_of(key->object, key->cell.kind(), rows_->value());
     if (!value) {
       return std::unexpected(value.error());
     }

@@ -17,19 +17,18 @@ bool before(const PlaceIndex::Placed& a, const PlaceIndex::Placed& b) {
 
 }  // namespace
 
-void PlaceIndex::add(const ObjectKey& object) {
+void PlaceIndex::add(const ObjectKey& object, std::uint64_t place) {
   if (buckets_.empty()) {
     buckets_.resize(bucket_count);
   }
-  const std::uint64_t place = place_of(object);
   buckets_[bucket_of(place)].objects.push_back({place, &object});
 }
 
-void PlaceIndex::remove(const ObjectKey& object) {
+void PlaceIndex::remove(const ObjectKey& object, std::uint64_t place) {
   if (buckets_.empty()) {
     return;
   }
-  Bucket& bucket = buckets_[bucket_of(place_of(object))];
+  Bucket& bucket = buckets_[bucket_of(place)];
   std::erase_if(bucket.objects, [&](const Placed& p) { return p.object == &object; });
   bucket.sorted = 0;
 }

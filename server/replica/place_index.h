@@ -20,8 +20,9 @@ class PlaceIndex {
     const ObjectKey* object = nullptr;
   };
 
-  void add(const ObjectKey& object);
-  void remove(const ObjectKey& object);  // slow
+  // `place`: that of the object.
+  void add(const ObjectKey& object, std::uint64_t place);
+  void remove(const ObjectKey& object, std::uint64_t place);  // slow
 
   // Walks forward from a place. Good until the next add or remove.
   class Walk {

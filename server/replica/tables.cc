@@ -12,9 +12,9 @@
 namespace starling::replica {
 namespace {
 
-StoreError damaged_cell(const CellKey& key, const std::string& why) {
+StoreError damaged_cell(const ObjectKey& object, const std::string& why) {
   return {StoreError::Code::corruption,
-          "a stored cell of key \"" + key.object.key + "\" does not decode (" + why +
+          "a stored cell of key \"" + object.key + "\" does not decode (" + why +
               "); the disk is likely damaged; restore this node from its peers"};
 }
 
@@ -29,122 +29,170 @@ StoreError damaged_row() {
           "a row of the state database has a damaged key; restore this node from its peers"};
 }
 
+// ---------------------------------------------------------------- what is held
+
+Held* Tables::held(const ObjectKey& object) const {
+  if (last_held_ == nullptr || last_held_->key != object) {
+    Held* const found = helds_.find(object, place_of(object));
+    if (found == nullptr) {
+      return nullptr;
+    }
+    last_held_ = found;
+  }
+  return last_held_;
+}
+
+Held& Tables::hold(const ObjectKey& object) {
+  if (Held* known = held(object)) {
+    return *known;
+  }
+  last_held_ = &helds_.add(object, place_of(object));
+  return *last_held_;
+}
+
+void Tables::release(Held& held) {
+  if (held.idle()) {
+    if (last_held_ == &held) {
+      last_held_ = nullptr;
+    }
+    helds_.erase(held);
+  }
+}
+
+// It will be loaded again when it is wanted.
+void Tables::forget_loaded(Held& held) {
+  if (held.resident) {
+    held.unlink();
+    --resident_count_;
+    held.resident = false;
+    held.complete = false;
+    held.below.reset();
+  }
+}
+
 // ---------------------------------------------------------------- reading
 
+const LayerCell* Tables::frozen(const Held* held, const CellName& name) const {
+  return frozen_ && !mutant("frozen_forgotten") ? frozen_->cells.find(held, name) : nullptr;
+}
+
 StoreResult<const CellValue*> Tables::read(const CellKey& key) {
-  const auto resident = load(key.object);
-  if (!resident) {
-    return std::unexpected(resident.error());
+  const auto loaded = load(key.object);
+  if (!loaded) {
+    return std::unexpected(loaded.error());
   }
-  const auto value = read_single(key);
+  Held& held = **loaded;
+  const auto value = read_single(key.object, &held, key.cell);
   // A cell of a large object is likely to be written next, or read again. Beyond its bound memory
   // does not grow for that, however much one tick reads.
-  const bool cold = value && *value == &scratch_ && !(*resident)->complete &&
-                    (frozen_ == nullptr || frozen_->cells.find(key) == nullptr);
+  const bool cold = value && *value == &scratch_ && !held.complete &&
+                    (frozen_ == nullptr || frozen_->cells.find(&held, key.cell) == nullptr);
   if (cold && bytes() < limits_.memory_bytes) {
-    return &clean_.put(key, CellDelta::whole(scratch_)).value();
+    return &clean_.put(held, key.cell, CellDelta::whole(scratch_)).value();
   }
   return value;
 }
 
 const CellValue* Tables::in_memory(const CellKey& key) {
-  if (const Layer::Object* live = live_.object(key.object)) {
-    if (const auto cell = live->cells.find(key.cell); cell != live->cells.end()) {
+  return in_memory(held(key.object), key.cell);
+}
+
+const CellValue* Tables::in_memory(Held* held, const CellName& name) {
+  if (const Layer::Object* live = live_.object(held)) {
+    if (const auto cell = live->cells.find(name); cell != live->cells.end()) {
       return cell->second.is_whole() ? &cell->second.value() : nullptr;
     }
-    if (!is_totals(key.cell.kind()) && alone(live)) {
-      return &empty_cell(key.cell.kind());
+    if (!is_totals(name.kind()) && alone(live)) {
+      return &empty_cell(name.kind());
     }
   }
-  const CellDelta* frozen =
-      frozen_ && !mutant("frozen_forgotten") ? frozen_->cells.find(key) : nullptr;
+  const CellDelta* frozen = this->frozen(held, name);
   if (frozen != nullptr) {
     return frozen->is_whole() ? &frozen->value() : nullptr;
   }
-  if (alone_frozen(key)) {
-    return &empty_cell(key.cell.kind());
+  if (alone_frozen(held, name.kind())) {
+    return &empty_cell(name.kind());
   }
-  if (const CellDelta* clean = this->clean(key)) {
+  if (const CellDelta* clean = this->clean(held, name)) {
     return &clean->value();
   }
-  return known_complete(key.object) ? &empty_cell(key.cell.kind()) : nullptr;
+  return known_complete(held) ? &empty_cell(name.kind()) : nullptr;
 }
 
-const CellDelta* Tables::clean(const CellKey& key) {
-  if (!thawing_.empty()) {
-    if (Layer::Objects::value_type* ingested = thawing_.entry(key.object)) {
-      const auto cell = ingested->second.cells.find(key.cell);
-      if (cell != ingested->second.cells.end()) {
-        to_clean(key.object, thawing_.extract(*ingested, cell));
-      }
+const CellDelta* Tables::clean(Held* held, const CellName& name) {
+  if (Layer::Object* ingested = thawing_.object(held)) {
+    const auto cell = ingested->cells.find(name);
+    if (cell != ingested->cells.end()) {
+      to_clean(*held, thawing_.extract(*ingested, cell));
     }
   }
-  return clean_.find(key);
+  return clean_.find(held, name);
 }
 
 bool Tables::alone(const Layer::Object* object) {
   return object != nullptr && object->alone && !mutant("alone_forgotten");
 }
 
-bool Tables::alone_live(const CellKey& key) const {
-  return !is_totals(key.cell.kind()) && alone(live_.object(key.object));
+bool Tables::alone_live(const Held* held, CellKind kind) const {
+  return !is_totals(kind) && alone(live_.object(held));
 }
 
-bool Tables::alone_frozen(const CellKey& key) const {
-  return frozen_ != nullptr && !is_totals(key.cell.kind()) &&
-         alone(frozen_->cells.object(key.object));
+bool Tables::alone_frozen(const Held* held, CellKind kind) const {
+  return !is_totals(kind) && alone(frozen(held));
 }
 
-StoreResult<const CellValue*> Tables::read_single(const CellKey& key, const std::string* stored) {
-  if (const CellValue* known = in_memory(key)) {
+StoreResult<const CellValue*> Tables::read_single(const ObjectKey& object, Held* held,
+                                                  const CellName& name,
+                                                  const std::string* stored) {
+  if (const CellValue* known = in_memory(held, name)) {
     return known;
   }
-  LayerCell* live = live_.find(key);
-  auto below = read_below(key, stored);
+  auto below = read_below(object, held, name, stored);
   if (!below) {
     return std::unexpected(below.error());
   }
+  LayerCell* live = live_.find(held, name);
   if (live == nullptr) {
     scratch_ = below->value();
     return &scratch_;
   }
   // A dirty cell stays dirty, now whole.
-  uncount(key, live);
-  hide(key, live);
+  Layer::Object& dirty = *live_.object(held);
+  uncount(&dirty, name, live);
+  hide(&dirty, name, live);
   live->was = presence_of(*below);
   CellDelta joined = *live;
   joined.join_onto(*below);
-  live_.put(key, std::move(joined));
-  recount(key, *live);
-  show(*live_.entry(key.object), key.cell, *live, false);
+  live_.put(*held, name, std::move(joined));
+  recount(dirty, name, *live);
+  show(dirty, name, *live, false);
   return &live->value();
 }
 
-StoreResult<CellDelta> Tables::read_below(const CellKey& key, const std::string* stored) {
-  if (alone_live(key)) {
-    return CellDelta::whole(empty_cell(key.cell.kind()));
+StoreResult<CellDelta> Tables::read_below(const ObjectKey& object, Held* held,
+                                          const CellName& name, const std::string* stored) {
+  if (alone_live(held, name.kind())) {
+    return CellDelta::whole(empty_cell(name.kind()));
   }
-  CellDelta joined(key.cell.kind());
-  const CellDelta* frozen =
-      frozen_ && !mutant("frozen_forgotten") ? frozen_->cells.find(key) : nullptr;
-  if (frozen != nullptr) {
+  CellDelta joined(name.kind());
+  if (const CellDelta* frozen = this->frozen(held, name)) {
     joined = *frozen;
   }
   if (!joined.is_whole()) {
-    const bool covered = alone_frozen(key);
-    if (const CellDelta* clean = covered ? nullptr : this->clean(key)) {
+    const bool covered = alone_frozen(held, name.kind());
+    if (const CellDelta* clean = covered ? nullptr : this->clean(held, name)) {
       joined.join_onto(*clean);
-    } else if (covered || known_complete(key.object)) {
-      joined.join_onto(CellDelta::whole(empty_cell(key.cell.kind())));
+    } else if (covered || known_complete(held)) {
+      joined.join_onto(CellDelta::whole(empty_cell(name.kind())));
     } else {
-      auto value = base(key, stored);
+      auto value = base(object, name, stored);
       if (!value) {
         return std::unexpected(value.error());
       }
       joined.join_onto(CellDelta::whole(std::move(*value)));
     }
   }
-  apply_later_markers(key.object, joined);
+  apply_later_markers(object, joined);
   return joined;
 }
 
@@ -153,34 +201,37 @@ void Tables::apply_later_markers(const ObjectKey& object, CellDelta& cell) const
   markers_.for_each_over(object, [&](const VersionVector& killed) { cell.kill(killed); });
 }
 
-StoreResult<CellValue> Tables::base(const CellKey& key, const std::string* stored) const {
+StoreResult<CellValue> Tables::base(const ObjectKey& object, const CellName& name,
+                                    const std::string* stored) const {
   std::optional<std::string> read;
   if (stored == nullptr) {
-    auto bytes = store_.get(encode_cell_key(only_group, key));
+    auto bytes = store_.get(encode_cell_key(only_group, {object, name}));
     if (!bytes) {
       return std::unexpected(bytes.error());
     }
     read = std::move(*bytes);
     if (!read) {
-      return empty_cell(key.cell.kind());
+      return empty_cell(name.kind());
     }
     stored = &*read;
   }
-  return base_of(key, *stored);
+  return base_of(object, name.kind(), *stored);
 }
 
-StoreResult<CellValue> Tables::base_of(const CellKey& key, std::string_view stored) const {
-  auto value = decode(key, stored);
+StoreResult<CellValue> Tables::base_of(const ObjectKey& object, CellKind kind,
+                                       std::string_view stored) const {
+  auto value = decode(object, kind, stored);
   if (value) {
-    apply_markers(key.object, *value);
+    apply_markers(object, *value);
   }
   return value;
 }
 
-StoreResult<CellValue> Tables::decode(const CellKey& key, std::string_view stored) const {
-  auto value = decode_stored(key.cell.kind(), stored, origins_);
+StoreResult<CellValue> Tables::decode(const ObjectKey& object, CellKind kind,
+                                      std::string_view stored) const {
+  auto value = decode_stored(kind, stored, origins_);
   if (!value) {
-    return std::unexpected(damaged_cell(key, value.error()));
+    return std::unexpected(damaged_cell(object, value.error()));
   }
   return std::move(*value);
 }
@@ -197,60 +248,66 @@ void Tables::apply_markers(const ObjectKey& object, CellValue& value) const {
   }
 }
 
-bool Tables::known_complete(const ObjectKey& object) const {
-  const auto it = residents_.find(object);
-  return it != residents_.end() && it->second.complete;
-}
-
 // Brings every stored cell of the object into the clean layer, unless there are too many. A load
 // never overwrites what is in memory (mutant load_overwrites): the layers above are joined on read.
-StoreResult<Tables::Resident*> Tables::load(const ObjectKey& object) {
-  const auto known = residents_.find(object);
-  if (known != residents_.end()) {
-    return &known->second;
+StoreResult<Held*> Tables::load(const ObjectKey& object) {
+  Held& held = hold(object);
+  held.used = true;
+  if (held.resident) {
+    return &held;
   }
+  const auto loaded_now = [&](bool complete) {
+    held.resident = true;
+    held.complete = complete;
+    ++resident_count_;
+    residents_.push_back(held);
+    return &held;
+  };
   const std::string from = encode_object_prefix(only_group, object);
   const auto cut = store_.cut();
   const auto rows = cut->scan(from, prefix_end(from));
-  std::vector<std::pair<CellKey, CellValue>> loaded;
+  std::vector<std::pair<CellName, CellValue>> loaded;
+  const auto failed = [&](StoreError error) {
+    release(held);
+    return std::unexpected(std::move(error));
+  };
   for (; rows->valid(); rows->next()) {
     if (loaded.size() == limits_.whole_object_rows) {
-      return &(residents_.try_emplace(object).first->second = Resident{});
+      return loaded_now(false);
     }
-    const auto key = decode_cell_key(rows->key());
+    auto key = decode_cell_key(rows->key());
     if (!key) {
-      return std::unexpected(damaged_row());
+      return failed(damaged_row());
     }
-    auto value = decode(*key, rows->value());
+    auto value = decode(object, key->cell.kind(), rows->value());
     if (!value) {
-      return std::unexpected(value.error());
+      return failed(value.error());
     }
     apply_markers(object, *value);
-    loaded.emplace_back(*key, std::move(*value));
+    loaded.emplace_back(std::move(key->cell), std::move(*value));
   }
   if (const auto status = rows->status(); !status) {
-    return std::unexpected(status.error());
+    return failed(status.error());
   }
   Counts loaded_counts;
-  for (auto& [key, value] : loaded) {
+  for (auto& [name, value] : loaded) {
     if (is_present(value)) {
-      count_present(key.cell, loaded_counts, [&](const CellName& field) {
-        const CellDelta* clean = clean_.find({object, field});
+      count_present(name, loaded_counts, [&](const CellName& field) {
+        const CellDelta* clean = clean_.find(&held, field);
         return clean != nullptr && is_present(clean->value());
       });
     }
-    clean_.put(key, CellDelta::whole(std::move(value)));
+    clean_.put(held, name, CellDelta::whole(std::move(value)));
     if (mutant("load_overwrites")) {
-      live_.erase(key);
+      live_.erase(held, name);
     }
   }
-  Resident& resident = residents_.try_emplace(object).first->second;
-  resident.complete = true;
-  if (frozen_ == nullptr || frozen_->cells.object(object) == nullptr) {
-    resident.below = loaded_counts;
-    resident.through = freezes_;
+  loaded_now(true);
+  if (frozen(&held) == nullptr) {
+    held.below = loaded_counts;
+    held.through = freezes_;
   }
-  return &resident;
+  return &held;
 }
 
 // A walk in turns is cut at a name: what the layers and the state hold may have moved meanwhile.
@@ -259,8 +316,8 @@ StoreResult<void> Tables::for_each(const ObjectKey& object, const CellName& firs
   CellName from = first;
   std::optional<CellName> seen;
   for (;;) {
-    if (const auto resident = load(object); !resident) {
-      return std::unexpected(resident.error());
+    if (const auto loaded = load(object); !loaded) {
+      return std::unexpected(loaded.error());
     }
     const auto walked = merge_layers(object, from, last, visit, turns, seen);
     if (!walked) {
@@ -281,18 +338,14 @@ StoreResult<Tables::Walked> Tables::merge_layers(const ObjectKey& object, const 
                                                  std::optional<CellName>& seen) {
   MergedNames names;
   bool covered = false;
-  const auto add_dirty = [&](const Layer& layer) {
-    const Layer::Object* found = layer.object(object);
-    names.add(found, first, covered);
-    covered = covered || alone(found);
-  };
-  add_dirty(live_);
-  if (frozen_) {
-    add_dirty(frozen_->cells);
+  Held* const held = this->held(object);
+  for (const Layer::Object* dirty : std::array<const Layer::Object*, 2>{live_.object(held), frozen(held)}) {
+    names.add(dirty, first, covered);
+    covered = covered || alone(dirty);
   }
-  names.add(thawing_.object(object), first, covered);
-  names.add(clean_.object(object), first, covered);
-  if (!known_complete(object)) {
+  names.add(thawing_.object(held), first, covered);
+  names.add(clean_.object(held), first, covered);
+  if (!known_complete(held)) {
     names.add_state(store_, object, covered);
     names.seek(first);
   }
@@ -300,7 +353,7 @@ StoreResult<Tables::Walked> Tables::merge_layers(const ObjectKey& object, const 
     if (name == seen) {
       continue;
     }
-    const auto value = read_single({object, *name}, names.row());
+    const auto value = read_single(object, held, *name, names.row());
     if (!value) {
       return std::unexpected(value.error());
     }
@@ -332,51 +385,55 @@ StoreResult<void> Tables::merge_layers(const ObjectKey& object, const CellName& 
 
 // ---------------------------------------------------------------- changing
 
-LayerCell& Tables::raise(const CellKey& key) {
-  CellDelta start(key.cell.kind());
-  const bool covered = alone_live(key);
-  const CellDelta* frozen = frozen_ && !covered ? frozen_->cells.find(key) : nullptr;
-  const CellDelta* clean = covered ? nullptr : this->clean(key);
+LayerCell& Tables::raise(Held& held, const CellName& name) {
+  CellDelta start(name.kind());
+  const bool covered = alone_live(&held, name.kind());
+  const CellDelta* frozen =
+      frozen_ && !covered ? frozen_->cells.find(&held, name) : nullptr;
+  const CellDelta* clean = covered ? nullptr : this->clean(&held, name);
   Presence was = Presence::unknown;
   Presence twin_was = Presence::unknown;
-  const bool fresh = live_.object(key.object) == nullptr;
-  const Presence existed = fresh ? existed_below(key.object) : Presence::unknown;
-  if (is_counted(key.cell.kind())) {
-    was = presence_below(key);
-    if (has_twin(key.cell.kind())) {
-      twin_was = presence_below({key.object, twin_of(key.cell)});
+  const bool fresh = live_.object(&held) == nullptr;
+  const Presence existed = fresh ? existed_below(held) : Presence::unknown;
+  if (is_counted(name.kind())) {
+    was = presence_below(&held, name);
+    if (has_twin(name.kind())) {
+      twin_was = presence_below(&held, twin_of(name));
     }
   }
   if (frozen != nullptr && frozen->is_whole()) {
     start = *frozen;
   } else if (frozen == nullptr && clean != nullptr) {
     start = *clean;
-    clean_.erase(key);
-  } else if (frozen == nullptr && (covered || alone_frozen(key) || known_complete(key.object))) {
-    start = CellDelta::whole(empty_cell(key.cell.kind()));
+    clean_.erase(held, name);
+  } else if (frozen == nullptr &&
+             (covered || alone_frozen(&held, name.kind()) || held.complete)) {
+    start = CellDelta::whole(empty_cell(name.kind()));
   }
-  LayerCell& cell = live_.put(key, std::move(start));
+  LayerCell& cell = live_.put(held, name, std::move(start));
   cell.was = was;
   cell.twin_was = twin_was;
   if (fresh) {
     // As long as nothing but attributes change, it exists if it did.
-    live_.note_existence(*live_.entry(key.object), existed, existed);
+    live_.note_existence(*live_.object(&held), existed, existed);
   }
   return cell;
 }
 
 template <typename Change>
 void Tables::change(const CellKey& key, const Change& change) {
-  LayerCell* live = live_.find(key);
-  uncount(key, live);
-  hide(key, live);
-  LayerCell& cell = live != nullptr ? *live : raise(key);
-  Layer::Objects::value_type& entry = *live_.entry(key.object);
-  const Layer::Share before = Layer::share(key.object, key.cell, cell);
+  Held& held = hold(key.object);
+  Layer::Object* dirty = live_.object(&held);
+  LayerCell* live = live_.find(&held, key.cell);
+  uncount(dirty, key.cell, live);
+  hide(dirty, key.cell, live);
+  LayerCell& cell = live != nullptr ? *live : raise(held, key.cell);
+  Layer::Object& now_dirty = *live_.object(&held);
+  const Layer::Share before = Layer::share(key.cell, cell);
   change(cell);
-  live_.account(entry.second, before, Layer::share(key.object, key.cell, cell));
-  recount(entry.second, key.cell, cell);
-  show(entry, key.cell, cell, true);
+  live_.account(now_dirty, before, Layer::share(key.cell, cell));
+  recount(now_dirty, key.cell, cell);
+  show(now_dirty, key.cell, cell, true);
   if (key.cell.kind() == CellKind::deadline) {
     deadlines_.set(key.object, deadline_of(std::get<DottedCell>(cell.value())));
   }
@@ -420,31 +477,32 @@ void Tables::kill_scope(ScopeLevel level, const ObjectKey& scope, const VersionV
       kill_wholesale(scope, context);
     } else {
       kill_in_memory(scope, context);
-      if (known_complete(scope)) {
+      if (known_complete(held(scope))) {
         return;
       }
       below_was_killed(scope, everything);
       // What is cold counts as touched, too: whether the object still exists is to be found out.
       kill({scope, {CellKind::deadline, {}}}, context);
-      live_.recount_shown(*live_.entry(scope));
+      live_.recount_shown(*live_.object(held(scope)));
     }
   } else {
     // What is clean is read again under the marker when it is wanted, so that a flush makes nothing
     // dirty that was not.
-    std::vector<ObjectKey> dirty;
-    std::vector<ObjectKey> clean;
-    const auto collect = [&](const Layer& layer, std::vector<ObjectKey>& covered) {
-      for (const auto& [object, cells] : layer.objects()) {
-        if (marker.covers(object)) {
-          covered.push_back(object);
+    const auto covered_of = [&](Layer& layer) {
+      std::vector<Held*> covered;
+      for (const Layer::Object& object : layer.objects()) {
+        if (marker.covers(object.key())) {
+          covered.push_back(&object.held());
         }
       }
+      return covered;
     };
-    collect(clean_, clean);
-    collect(thawing_, clean);
-    for (const ObjectKey& object : clean) {
-      clean_.erase_object(object, garbage_);
-      thawing_.erase_object(object, garbage_);
+    for (Layer* layer : {&clean_, &thawing_}) {
+      for (Held* held : covered_of(*layer)) {
+        layer->erase_object(*held, garbage_);
+        forget_loaded(*held);
+        release(*held);
+      }
     }
     std::vector<ObjectKey> scored;
     for (const auto& [object, index] : scored_) {
@@ -456,15 +514,20 @@ void Tables::kill_scope(ScopeLevel level, const ObjectKey& scope, const VersionV
       drop_scores(object);
     }
     for (auto known = residents_.begin(); known != residents_.end();) {
-      known = marker.covers(known->first) ? residents_.erase(known) : ++known;
+      Held& held = *known++;
+      if (marker.covers(held.key)) {
+        forget_loaded(held);
+        release(held);
+      }
     }
-    collect(live_, dirty);
+    std::vector<Held*> dirty = covered_of(live_);
     if (frozen_) {
-      collect(frozen_->cells, dirty);
+      const std::vector<Held*> frozen = covered_of(frozen_->cells);
+      dirty.insert(dirty.end(), frozen.begin(), frozen.end());
     }
-    for (const ObjectKey& object : dirty) {
-      kill_in_memory(object, context);
-      rebase(object, Below::unknown);
+    for (const Held* held : dirty) {
+      kill_in_memory(held->key, context);
+      rebase(held->key, Below::unknown);
     }
     keys_were_killed(marker, everything);
   }
@@ -473,21 +536,19 @@ void Tables::kill_scope(ScopeLevel level, const ObjectKey& scope, const VersionV
 
 void Tables::kill_in_memory(const ObjectKey& object, const VersionVector& context) {
   std::vector<CellName> names;
-  const auto collect = [&](const Layer& layer) {
-    if (const Layer::Object* found = layer.object(object)) {
+  const Held* held = this->held(object);
+  const Layer::Object* live = live_.object(held);
+  const Layer::Object* frozen = alone(live) ? nullptr : this->frozen(held);
+  for (const Layer::Object* found :
+       std::array<const Layer::Object*, 4>{live, frozen, thawing_.object(held), clean_.object(held)}) {
+    if (found != nullptr) {
       for (const auto& [name, delta] : found->cells) {
         if (!is_totals(name.kind())) {
           names.push_back(name);
         }
       }
     }
-  };
-  collect(live_);
-  if (frozen_ && !alone(live_.object(object))) {
-    collect(frozen_->cells);
   }
-  collect(thawing_);
-  collect(clean_);
   std::ranges::sort(names);
   const auto repeated = std::ranges::unique(names);
   names.erase(repeated.begin(), repeated.end());
@@ -498,16 +559,12 @@ void Tables::kill_in_memory(const ObjectKey& object, const VersionVector& contex
 
 std::size_t Tables::cells_in_memory(const ObjectKey& object) const {
   std::size_t cells = 0;
-  const auto add = [&](const Layer& layer) {
-    const Layer::Object* found = layer.object(object);
+  const Held* held = this->held(object);
+  for (const Layer::Object* found :
+       std::array<const Layer::Object*, 4>{live_.object(held), frozen(held),
+                                           thawing_.object(held), clean_.object(held)}) {
     cells += found != nullptr ? found->cells.size() : 0;
-  };
-  add(live_);
-  if (frozen_) {
-    add(frozen_->cells);
   }
-  add(thawing_);
-  add(clean_);
   return cells;
 }
 
@@ -518,33 +575,34 @@ void Tables::kill_wholesale(const ObjectKey& object, const VersionVector& contex
   // What is cold counts as touched, too; and the layer notes whether the object existed below while
   // that can still be told.
   kill({object, {CellKind::deadline, {}}}, context);
-  live_.drop_registers(object, garbage_);
-  thawing_.drop_registers(object, garbage_);
-  clean_.drop_registers(object, garbage_);
-  if (const Layer::Object* clean = clean_.object(object);
+  Held& held = hold(object);
+  live_.drop_registers(held, garbage_);
+  thawing_.drop_registers(held, garbage_);
+  clean_.drop_registers(held, garbage_);
+  if (const Layer::Object* clean = clean_.object(&held);
       clean != nullptr && clean->cells.empty()) {
-    clean_.erase_object(object, garbage_);
+    clean_.erase_object(held, garbage_);
   }
   below_was_killed(object, true);
-  live_.object(object)->alone = true;
+  live_.object(&held)->alone = true;
   kill({object, {CellKind::deadline, {}}}, context);
-  live_.recount_shown(*live_.entry(object));
+  live_.recount_shown(*live_.object(&held));
 }
 
 // ---------------------------------------------------------------- memory
 
 std::size_t Tables::bytes() const {
-  constexpr std::size_t resident_size = 128;
   constexpr std::size_t scored_size = 256;
   constexpr std::size_t deadline_size = 256;
   return live_.bytes() + clean_.bytes() + thawing_.bytes() +
-         (frozen_ ? frozen_->cells.bytes() : 0) + residents_.size() * resident_size +
+         (frozen_ ? frozen_->cells.bytes() : 0) + helds_.bytes() +
          scored_bytes_ + scored_.size() * scored_size +
          (deadlines_.size() + frozen_deadlines_.size()) * deadline_size;
 }
 
-// Only clean cells go (R5.3), object by object in no particular order: hot objects come back with
-// one range read. Objects that also have dirty cells lose their clean ones and their completeness.
+// Only clean cells go (R5.3), object by object; those used since eviction came by last stay for
+// another round (CLOCK; Corbato 1968): hot objects come back with one range read. Objects that also
+// have dirty cells lose their clean ones and their completeness.
 void Tables::evict() {
   if (bytes() <= limits_.memory_bytes) {
     return;
@@ -554,20 +612,29 @@ void Tables::evict() {
   // Indexes of scores are the first to go, as far as they have more than half of it. The others are
   // dearer to make again than a few cells are to read.
   shrink_scores(limits_.memory_bytes / 2);
-  while (bytes() > goal && !residents_.empty()) {
-    const auto resident = residents_.any();
-    clean_.erase_object(resident->first, garbage_);
-    residents_.erase(resident);
+  while (bytes() > goal && resident_count_ > 0) {
+    Held& held = residents_.front();
+    if (std::exchange(held.used, false)) {
+      held.unlink();
+      residents_.push_back(held);
+      continue;
+    }
+    clean_.erase_object(held, garbage_);
+    forget_loaded(held);
+    release(held);
   }
   while (bytes() > goal && !thawing_.empty()) {
-    const ObjectKey object = thawing_.objects().begin()->first;
-    residents_.erase(object);
-    thawing_.erase_object(object, garbage_);
-    clean_.erase_object(object, garbage_);  // it may be older
+    Held& held = thawing_.objects().front().held();
+    forget_loaded(held);
+    thawing_.erase_object(held, garbage_);
+    clean_.erase_object(held, garbage_);  // it may be older
+    release(held);
   }
   // What is left over belongs to objects that were never loaded as a whole.
   while (bytes() > goal && !clean_.empty()) {
-    clean_.erase_object(ObjectKey(clean_.objects().any()->first), garbage_);
+    Held& held = clean_.objects().front().held();
+    clean_.erase_object(held, garbage_);
+    release(held);
   }
   evicted_bytes_ += clean_before - (clean_.bytes() + thawing_.bytes());
   if (const std::size_t all = bytes(); all > limits_.memory_bytes) {

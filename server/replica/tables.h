@@ -17,7 +17,9 @@
 #include "server/replica/counts.h"
 #include "server/replica/deadlines.h"
 #include "server/replica/garbage.h"
+#include "server/replica/held.h"
 #include "server/replica/layer.h"
+#include "server/replica/object_key_hash.h"
 #include "server/replica/score_index.h"
 #include "server/replica/turns.h"
 #include "storage/store.h"
@@ -150,30 +152,38 @@ class Tables {
 
  private:
   friend class ObjectWalk;
-  // What is known about an object that was loaded.
-  struct Resident {
-    bool complete = false;  // every stored cell is in memory; otherwise it is too large for that
-    // Of everything below the live layer; nullopt until somebody asks. `through` is the number of
-    // the last freeze whose cells are in it.
-    std::optional<Counts> below;
-    std::uint64_t through = 0;
-  };
+  // What memory has of an object; null if nothing.
+  [[nodiscard]] Held* held(const ObjectKey& object) const;
+  // The same, made if there is nothing.
+  [[nodiscard]] Held& hold(const ObjectKey& object);
+  // Forgets it if nothing is left.
+  void release(Held& held);
+  void forget_loaded(Held& held);
+  [[nodiscard]] const Layer::Object* frozen(const Held* held) const {
+    return frozen_ ? frozen_->cells.object(held) : nullptr;
+  }
+  [[nodiscard]] const LayerCell* frozen(const Held* held, const CellName& name) const;
 
-  StoreResult<Resident*> load(const ObjectKey& object);
+  StoreResult<Held*> load(const ObjectKey& object);
   // `stored`: the bytes of its row, if the caller has them at hand.
-  StoreResult<const CellValue*> read_single(const CellKey& key,
+  StoreResult<const CellValue*> read_single(const ObjectKey& object, Held* held,
+                                            const CellName& name,
                                             const std::string* stored = nullptr);
   // What lies below the live layer.
-  StoreResult<CellDelta> read_below(const CellKey& key, const std::string* stored);
-  [[nodiscard]] StoreResult<CellValue> base(const CellKey& key, const std::string* stored) const;
+  StoreResult<CellDelta> read_below(const ObjectKey& object, Held* held, const CellName& name,
+                                    const std::string* stored);
+  [[nodiscard]] StoreResult<CellValue> base(const ObjectKey& object, const CellName& name,
+                                            const std::string* stored) const;
   // From its row, markers applied.
-  [[nodiscard]] StoreResult<CellValue> base_of(const CellKey& key, std::string_view stored) const;
-  [[nodiscard]] StoreResult<CellValue> decode(const CellKey& key, std::string_view stored) const;
+  [[nodiscard]] StoreResult<CellValue> base_of(const ObjectKey& object, CellKind kind,
+                                               std::string_view stored) const;
+  [[nodiscard]] StoreResult<CellValue> decode(const ObjectKey& object, CellKind kind,
+                                              std::string_view stored) const;
   void apply_markers(const ObjectKey& object, CellValue& value) const;
   void apply_later_markers(const ObjectKey& object, CellDelta& cell) const;
   // A new live cell to change: moved up from a lower layer if it is known there, a fresh partial
   // one otherwise.
-  LayerCell& raise(const CellKey& key);
+  LayerCell& raise(Held& held, const CellName& name);
   template <typename Change>
   void change(const CellKey& key, const Change& change);
   void kill_in_memory(const ObjectKey& object, const VersionVector& context);
@@ -181,14 +191,17 @@ class Tables {
   [[nodiscard]] std::size_t cells_in_memory(const ObjectKey& object) const;
   // No register of the object below this layer is left, see Layer::Object::alone.
   [[nodiscard]] static bool alone(const Layer::Object* object);
-  [[nodiscard]] bool alone_live(const CellKey& key) const;
-  [[nodiscard]] bool alone_frozen(const CellKey& key) const;
+  [[nodiscard]] bool alone_live(const Held* held, CellKind kind) const;
+  [[nodiscard]] bool alone_frozen(const Held* held, CellKind kind) const;
+  [[nodiscard]] const CellValue* in_memory(Held* held, const CellName& name);
   // The clean cell, if there is one.
-  [[nodiscard]] const CellDelta* clean(const CellKey& key);
-  std::size_t thaw_object(Layer::Objects::iterator entry, std::size_t cells);
-  void to_clean(const ObjectKey& object, Layer::Cells::node_type frozen);
-  void back_to_live(const ObjectKey& object, Layer::Cells::node_type frozen);
-  [[nodiscard]] bool known_complete(const ObjectKey& object) const;
+  [[nodiscard]] const CellDelta* clean(Held* held, const CellName& name);
+  std::size_t thaw_object(Layer::Object& ingested, std::size_t cells);
+  void to_clean(Held& held, Layer::Cells::node_type frozen);
+  void back_to_live(Held& held, Layer::Cells::node_type frozen);
+  [[nodiscard]] static bool known_complete(const Held* held) {
+    return held != nullptr && held->complete;
+  }
   // `seen`: the cell at which the walk was cut before, which is not visited again, or is cut now.
   enum class Walked : std::uint8_t { whole, a_part };
   StoreResult<Walked> merge_layers(const ObjectKey& object, const CellName& first, CellKind last,
@@ -199,23 +212,23 @@ class Tables {
 
   // -- counting --
   [[nodiscard]] bool marked(const ObjectKey& object) const;
-  [[nodiscard]] Presence presence_below(const CellKey& key);  // as far as memory tells
+  // As far as memory tells.
+  [[nodiscard]] Presence presence_below(Held* held, const CellName& name);
   // Around every change of the live layer: takes the item's part out of the sums, puts it in.
   // `live`: the cell, if it is dirty yet.
-  void uncount(const CellKey& key, const LayerCell* live);
-  void recount(const CellKey& key, const LayerCell& live);
+  static void uncount(Layer::Object* object, const CellName& name, const LayerCell* live);
   static void recount(Layer::Object& object, const CellName& name, const LayerCell& live);
   // What lies below the live cells of an object has changed: registers there are gone, or nothing
   // is known.
   enum class Below : std::uint8_t { killed, unknown };
   void rebase(const ObjectKey& object, Below below);
   void below_was_killed(const ObjectKey& object, bool everything);
-  void fold_frozen(const ObjectKey& object, Resident& resident);
-  StoreResult<void> know_live(const ObjectKey& object);
-  StoreResult<void> know_below(const ObjectKey& object, Resident& resident);
-  StoreResult<Presence> stored_below(const CellKey& key);
-  StoreResult<std::optional<Counts>> stored_counts(const ObjectKey& object);
-  StoreResult<Counts> walk_counts(const ObjectKey& object);
+  void fold_frozen(Held& held);
+  StoreResult<void> know_live(Held& held);
+  StoreResult<void> know_below(Held& held);
+  StoreResult<Presence> stored_below(Held& held, const CellName& name);
+  StoreResult<std::optional<Counts>> stored_counts(const Held& held);
+  StoreResult<Counts> walk_counts(Held& held);
 
   // -- order --
   // An index over the members of an object, and those whose cells have changed since.
@@ -237,38 +250,44 @@ class Tables {
   void shrink_scores(std::size_t goal);
 
   // -- counting keys (tables_key_count.cc) --
-  void hide(const CellKey& key, const LayerCell* live);  // around every change of the live layer
-  void show(Layer::Objects::value_type& entry, const CellName& name, const LayerCell& live,
-            bool changed);
-  [[nodiscard]] Presence existed_below(const ObjectKey& object) const;  // as far as memory tells
+  // Around every change of the live layer.
+  static void hide(Layer::Object* object, const CellName& name, const LayerCell* live);
+  void show(Layer::Object& object, const CellName& name, const LayerCell& live, bool changed);
+  [[nodiscard]] Presence existed_below(const Held& held) const;  // as far as memory tells
   void keys_were_killed(const Marker& marker, bool everything);
   void freeze_key_counts();
   void unfreeze_key_counts(Layer& frozen);
-  void reopen(Layer::Objects::value_type& entry);
+  void reopen(Layer::Object& object);
   StoreResult<void> know_keys_below(std::uint8_t db);
   StoreResult<void> know_live_keys(std::uint8_t db);
   StoreResult<std::int64_t> frozen_key_change(const Cut& cut, std::uint8_t db, bool emptied);
   StoreResult<std::int64_t> walk_keys_below(std::uint8_t db);
-  [[nodiscard]] static std::vector<Layer::Objects::value_type*> in_place_order(
-      const std::vector<Layer::Objects::value_type*>& entries);
+  [[nodiscard]] static std::vector<Layer::Object*> in_place_order(
+      const std::vector<Layer::Object*>& objects);
   // Which kills what lies below the live layer has felt. Those of one key come with a dirty cell of
   // it; those of a whole database do not.
   enum class Apply : std::uint8_t { no_marker, frozen_markers, wide_markers_too };
   void apply(const ObjectKey& object, CellDelta& cell, Apply apply) const;
   StoreResult<bool> stored_shows(const ObjectKey& object, const Layer::Object* over,
                                  RowIterator& rows, Apply apply) const;
-  StoreResult<bool> frozen_shows(const ObjectKey& object, const Layer::Object& frozen,
-                                 const Cut& cut, RowIterator& rows, Apply apply) const;
+  StoreResult<bool> frozen_shows(const Layer::Object& frozen, const Cut& cut, RowIterator& rows,
+                                 Apply apply) const;
   StoreResult<bool> shows_below(const ObjectKey& object, const Cut& cut, RowIterator& rows) const;
 
   const Store& store_;
   const OriginTable& origins_;
   Limits limits_;
-  Layer live_ = Layer(true);
+  static constexpr std::uint64_t clean_number = 1;
+  std::uint64_t last_layer_ = clean_number + 1;
+  HeldTable helds_;
+  mutable Held* last_held_ = nullptr;  // nearly every lookup asks for the one before again
+  boost::intrusive::list<Held, boost::intrusive::constant_time_size<false>> residents_;
+  std::size_t resident_count_ = 0;
+  Layer live_ = Layer(clean_number + 1, true);
   std::shared_ptr<FrozenTables> frozen_;
-  Layer thawing_;  // ingested, and on their way to the clean cells; none while a layer is frozen
-  Layer clean_;
-  LinearHashMap<ObjectKey, Resident, ObjectKeyHash> residents_;
+  // Ingested, and on their way to the clean cells; none while a layer is frozen.
+  Layer thawing_ = Layer(0);
+  Layer clean_ = Layer(clean_number);
   std::uint64_t freezes_ = 0;
   std::uint64_t evicted_bytes_ = 0;
   std::size_t undecided_ = 0;  // objects of the live layer

@@ -10,9 +10,8 @@ namespace starling::replica {
 std::shared_ptr<const FrozenTables> Tables::freeze(std::uint64_t position) {
   thaw(SIZE_MAX);
   freeze_key_counts();
-  frozen_ = std::make_shared<FrozenTables>();
-  frozen_->position = position;
-  frozen_->cells = std::exchange(live_, Layer(true));
+  frozen_ =
+      std::make_shared<FrozenTables>(position, std::exchange(live_, Layer(++last_layer_, true)));
   frozen_->markers = std::exchange(markers_, {});
   frozen_deadlines_ = std::exchange(deadlines_, {});
   frozen_undecided_ = std::exchange(undecided_, 0);
@@ -36,105 +35,105 @@ void Tables::checkpoint_done(bool ingested) {
     return;
   }
   deadlines_.add_older(std::exchange(frozen_deadlines_, {}));
-  for (auto& [object, dirty] : frozen->cells.objects()) {
+  for (Layer::Object& dirty : frozen->cells.objects()) {
+    Held& held = dirty.held();
     while (!dirty.cells.empty()) {
-      back_to_live(object, dirty.cells.extract(dirty.cells.begin()));
+      back_to_live(held, dirty.cells.extract(dirty.cells.begin()));
     }
-    live_.object(object)->alone = live_.object(object)->alone || dirty.alone;
+    Layer::Object& live = live_.enter(held);
+    live.alone = live.alone || dirty.alone;
     if (dirty.undecided) {
-      leave_undecided(object);
+      leave_undecided(held.key);
     }
-    const auto resident = residents_.find(object);
-    if (resident != residents_.end() && resident->second.through == freezes_) {
-      resident->second.below.reset();
+    if (held.resident && held.through == freezes_) {
+      held.below.reset();
     }
   }
-  for (const auto& [object, dirty] : frozen->cells.objects()) {
-    rebase(object, Below::unknown);
+  for (const Layer::Object& dirty : frozen->cells.objects()) {
+    rebase(dirty.key(), Below::unknown);
   }
   markers_.add(frozen->markers);
   unfreeze_key_counts(frozen->cells);
+  frozen->cells.clear();
 }
 
 bool Tables::thaw(std::size_t cells) {
   for (std::size_t done = 0; done < cells && !thawing_.empty();) {
-    done += thaw_object(thawing_.objects().begin(), cells - done);
+    done += thaw_object(thawing_.objects().front(), cells - done);
   }
   return !thawing_.empty();
 }
 
 // An object of which nothing is clean yet goes over as it is, otherwise cell by cell. The effort is
 // returned, in cells.
-std::size_t Tables::thaw_object(Layer::Objects::iterator entry, std::size_t cells) {
+std::size_t Tables::thaw_object(Layer::Object& ingested, std::size_t cells) {
   constexpr std::size_t per_object = 4;
-  auto& [object, ingested] = *entry;
-  if (const auto resident = residents_.find(object); resident != residents_.end()) {
-    fold_frozen(object, resident->second);
+  Held& held = ingested.held();
+  if (held.resident) {
+    fold_frozen(held);
   }
-  if (alone(live_.object(object))) {
-    thawing_.drop_registers(object, garbage_);
+  if (alone(live_.object(&held))) {
+    thawing_.drop_registers(held, garbage_);
   }
-  if (ingested.unfit == 0 && !ingested.cells.empty() && clean_.object(object) == nullptr &&
+  if (ingested.unfit == 0 && !ingested.cells.empty() && clean_.object(&held) == nullptr &&
       !mutant("evict_dirty")) {
-    Layer::Object clean;
-    clean.cells = std::move(ingested.cells);
-    clean.bytes = ingested.bytes;
-    Layer::Objects::node_type whole = thawing_.extract(entry);
-    whole.mapped() = std::move(clean);
-    clean_.adopt(std::move(whole));
+    const std::size_t bytes = ingested.bytes;
+    clean_.adopt(held, thawing_.take_cells(ingested), bytes);
+    thawing_.erase_object(held, garbage_);
     return per_object;
   }
   std::size_t done = 0;
   for (; !ingested.cells.empty() && done < cells; ++done) {
-    to_clean(object, thawing_.extract(*entry, ingested.cells.begin()));
+    to_clean(held, thawing_.extract(ingested, ingested.cells.begin()));
   }
   if (ingested.cells.empty()) {
-    const Layer::Object* clean = clean_.object(object);
+    const Layer::Object* clean = clean_.object(&held);
     if (clean != nullptr && clean->cells.empty()) {
-      clean_.erase_object(object, garbage_);
+      clean_.erase_object(held, garbage_);
     }
-    (void)thawing_.extract(entry);
+    thawing_.erase_object(held, garbage_);
+    release(held);
   }
   return done + per_object;
 }
 
 // The cell is on disk now. A partial one is whole there; it is read from there when it is wanted.
-void Tables::to_clean(const ObjectKey& object, Layer::Cells::node_type frozen) {
-  const CellKey key{object, frozen.key()};
-  if (alone_live(key)) {
+void Tables::to_clean(Held& held, Layer::Cells::node_type frozen) {
+  const CellName& name = frozen.key();
+  if (alone_live(&held, name.kind())) {
     return;  // killed since
   }
-  if (mutant("evict_dirty") && live_.find(key) != nullptr) {
-    live_.erase(key);
+  if (mutant("evict_dirty") && live_.find(&held, name) != nullptr) {
+    live_.erase(held, name);
   }
   LayerCell& now = frozen.mapped();
   if (!now.is_whole()) {
-    if (const CellDelta* clean = clean_.find(key)) {
+    if (const CellDelta* clean = clean_.find(&held, name)) {
       now.join_onto(*clean);
-    } else if (known_complete(object)) {
-      now.join_onto(CellDelta::whole(empty_cell(key.cell.kind())));
+    } else if (held.complete) {
+      now.join_onto(CellDelta::whole(empty_cell(name.kind())));
     }
   }
   if (now.is_whole() && !is_empty(now.value())) {
-    clean_.adopt(object, std::move(frozen));
+    clean_.adopt(held, std::move(frozen));
   } else {
-    clean_.erase_cell(key);
+    clean_.erase_cell(held, name);
   }
 }
 
 // Back into the dirty layer, under what has been written since.
-void Tables::back_to_live(const ObjectKey& object, Layer::Cells::node_type frozen) {
-  const CellKey key{object, frozen.key()};
-  CellDelta* live = live_.find(key);
-  if (alone_live(key)) {
+void Tables::back_to_live(Held& held, Layer::Cells::node_type frozen) {
+  const CellName& name = frozen.key();
+  CellDelta* live = live_.find(&held, name);
+  if (alone_live(&held, name.kind())) {
     return;  // killed since
   }
   if (live == nullptr) {
-    live_.adopt(object, std::move(frozen));
+    live_.adopt(held, std::move(frozen));
   } else if (!live->is_whole()) {
     CellDelta joined = *live;
     joined.join_onto(frozen.mapped());
-    live_.put(key, std::move(joined));
+    live_.put(held, name, std::move(joined));
   }
 }
 

@@ -9,18 +9,19 @@
 
 namespace starling::replica {
 StoreResult<Counts> Tables::counts(const ObjectKey& object) {
-  const auto resident = load(object);
-  if (!resident) {
-    return std::unexpected(resident.error());
+  const auto loaded = load(object);
+  if (!loaded) {
+    return std::unexpected(loaded.error());
   }
-  if (auto known = know_live(object); !known) {
+  Held& held = **loaded;
+  if (auto known = know_live(held); !known) {
     return std::unexpected(known.error());
   }
-  if (auto known = know_below(object, **resident); !known) {
+  if (auto known = know_below(held); !known) {
     return std::unexpected(known.error());
   }
-  Counts counts = *(*resident)->below;
-  if (const Layer::Object* live = live_.object(object)) {
+  Counts counts = *held.below;
+  if (const Layer::Object* live = live_.object(&held)) {
     counts += live->change;
   }
   return counts;
@@ -30,46 +31,40 @@ bool Tables::marked(const ObjectKey& object) const {
   return markers_.cover(object) || (frozen_ != nullptr && frozen_->markers.cover(object));
 }
 
-Presence Tables::presence_below(const CellKey& key) {
-  if (alone_live(key)) {
+Presence Tables::presence_below(Held* held, const CellName& name) {
+  if (alone_live(held, name.kind())) {
     return Presence::absent;
   }
-  if (const CellDelta* frozen = frozen_ ? frozen_->cells.find(key) : nullptr) {
+  if (const CellDelta* frozen = frozen_ ? frozen_->cells.find(held, name) : nullptr) {
     return presence_of(*frozen);  // later markers took what they cover to the live layer
   }
-  if (alone_frozen(key)) {
+  if (alone_frozen(held, name.kind())) {
     return Presence::absent;
   }
-  if (const CellDelta* clean = this->clean(key)) {
+  if (const CellDelta* clean = this->clean(held, name)) {
     return presence_of(*clean);
   }
-  return known_complete(key.object) ? Presence::absent : Presence::unknown;
+  return known_complete(held) ? Presence::absent : Presence::unknown;
 }
 
-void Tables::uncount(const CellKey& key, const LayerCell* live) {
-  Layer::Object* object = is_counted(key.cell.kind()) ? live_.object(key.object) : nullptr;
-  if (object == nullptr) {
+void Tables::uncount(Layer::Object* object, const CellName& name, const LayerCell* live) {
+  if (object == nullptr || !is_counted(name.kind())) {
     return;
   }
-  CellName name = key.cell;
-  if (live == nullptr && has_twin(key.cell.kind())) {
-    name = twin_of(key.cell);
-    const auto twin = object->cells.find(name);
-    live = twin == object->cells.end() ? nullptr : &twin->second;
-  }
-  if (live == nullptr) {
-    return;  // neither half is dirty yet
-  }
-  if (const auto change = item_of(object->cells, name, *live).change()) {
-    object->change -= *change;
-  } else {
-    --object->open;
-  }
-}
-
-void Tables::recount(const CellKey& key, const LayerCell& cell) {
-  if (is_counted(key.cell.kind())) {
-    recount(*live_.object(key.object), key.cell, cell);
+  const auto take_out = [&](const CellName& of, const LayerCell& cell) {
+    if (const auto change = item_of(object->cells, of, cell).change()) {
+      object->change -= *change;
+    } else {
+      --object->open;
+    }
+  };
+  if (live != nullptr) {
+    take_out(name, *live);
+  } else if (has_twin(name.kind())) {
+    const auto twin = object->cells.find(twin_of(name));
+    if (twin != object->cells.end()) {
+      take_out(twin->first, twin->second);
+    }
   }
 }
 
@@ -85,7 +80,7 @@ void Tables::recount(Layer::Object& object, const CellName& name, const LayerCel
 }
 
 void Tables::rebase(const ObjectKey& object, Below below) {
-  Layer::Object* live = live_.object(object);
+  Layer::Object* live = live_.object(held(object));
   if (live == nullptr) {
     return;
   }
@@ -105,7 +100,7 @@ void Tables::rebase(const ObjectKey& object, Below below) {
   live->open = 0;
   for (const auto& [name, cell] : live->cells) {
     if (counts_here(live->cells, name)) {
-      recount({object, name}, cell);
+      recount(*live, name, cell);
     }
   }
 }
@@ -113,34 +108,33 @@ void Tables::rebase(const ObjectKey& object, Below below) {
 // A marker lies over what is cold.
 void Tables::below_was_killed(const ObjectKey& object, bool everything) {
   rebase(object, everything ? Below::killed : Below::unknown);
-  const auto found = residents_.find(object);
-  if (found == residents_.end() || !found->second.below) {
+  Held* const held = this->held(object);
+  if (held == nullptr || !held->below) {
     return;
   }
-  Resident& resident = found->second;
-  fold_frozen(object, resident);
+  fold_frozen(*held);
   if (!everything) {
-    resident.below.reset();
-  } else if (resident.below) {
-    resident.below = resident.below->without_registers();
+    held->below.reset();
+  } else if (held->below) {
+    held->below = held->below->without_registers();
   }
 }
 
 // Brings `below` from the state to the layer that was frozen last, or gives it up.
-void Tables::fold_frozen(const ObjectKey& object, Resident& resident) {
-  const Layer::Object* frozen = frozen_ ? frozen_->cells.object(object) : thawing_.object(object);
-  if (resident.below && frozen != nullptr && resident.through != freezes_) {
+void Tables::fold_frozen(Held& held) {
+  const Layer::Object* frozen = frozen_ ? this->frozen(&held) : thawing_.object(&held);
+  if (held.below && frozen != nullptr && held.through != freezes_) {
     if (frozen->open == 0) {
-      *resident.below += frozen->change;
+      *held.below += frozen->change;
     } else {
-      resident.below.reset();
+      held.below.reset();
     }
   }
-  resident.through = freezes_;
+  held.through = freezes_;
 }
 
-StoreResult<void> Tables::know_live(const ObjectKey& object) {
-  Layer::Object* live = live_.object(object);
+StoreResult<void> Tables::know_live(Held& held) {
+  Layer::Object* live = live_.object(&held);
   if (live == nullptr || live->open == 0) {
     return {};
   }
@@ -148,75 +142,75 @@ StoreResult<void> Tables::know_live(const ObjectKey& object) {
     if (!is_counted(name.kind()) || item_of(live->cells, name, cell).change()) {
       continue;
     }
-    const CellKey key{object, name};
-    if (auto whole = read_single(key); !whole) {  // notes what it was, too, if it was partial
+    if (auto whole = read_single(held.key, &held, name); !whole) {  // notes what it was, too, if it was partial
       return std::unexpected(whole.error());
     }
     StoreResult<Presence> was = cell.was;
     if (*was == Presence::unknown) {
-      was = stored_below(key);
+      was = stored_below(held, name);
     }
     StoreResult<Presence> twin_was = cell.twin_was;
     if (has_twin(name.kind()) && *twin_was == Presence::unknown &&
         !live->cells.contains(twin_of(name))) {
-      twin_was = stored_below({object, twin_of(name)});
+      twin_was = stored_below(held, twin_of(name));
     }
     for (const auto* known : {&was, &twin_was}) {
       if (!*known) {
         return std::unexpected(known->error());
       }
     }
-    uncount(key, &cell);
+    uncount(live, name, &cell);
     cell.was = *was;
     cell.twin_was = *twin_was;
-    recount(key, cell);
+    recount(*live, name, cell);
   }
   return {};
 }
 
 // Not by way of the clean layer: what came up from there is no longer in it.
-StoreResult<Presence> Tables::stored_below(const CellKey& key) {
-  if (alone_live(key)) {
+StoreResult<Presence> Tables::stored_below(Held& held, const CellName& name) {
+  if (alone_live(&held, name.kind())) {
     return Presence::absent;
   }
-  const CellDelta* frozen = frozen_ ? frozen_->cells.find(key) : nullptr;
-  CellDelta joined = frozen != nullptr ? *frozen : CellDelta(key.cell.kind());
-  auto stored = base(key, nullptr);
+  const CellDelta* frozen = frozen_ ? frozen_->cells.find(&held, name) : nullptr;
+  CellDelta joined = frozen != nullptr ? *frozen : CellDelta(name.kind());
+  auto stored = base(held.key, name, nullptr);
   if (!stored) {
     return std::unexpected(stored.error());
   }
   joined.join_onto(CellDelta::whole(std::move(*stored)));
-  apply_later_markers(key.object, joined);
+  apply_later_markers(held.key, joined);
   return presence_of(joined);
 }
 
-StoreResult<void> Tables::know_below(const ObjectKey& object, Resident& resident) {
-  fold_frozen(object, resident);
-  if (resident.below) {
+StoreResult<void> Tables::know_below(Held& held) {
+  fold_frozen(held);
+  if (held.below) {
     return {};
   }
-  if (!resident.complete && !marked(object)) {
-    auto counted = stored_counts(object);
+  if (!held.complete && !marked(held.key)) {
+    auto counted = stored_counts(held);
     if (!counted) {
       return std::unexpected(counted.error());
     }
-    resident.below = *counted;
+    held.below = *counted;
   }
-  if (!resident.below) {
-    auto all = walk_counts(object);
+  if (!held.below) {
+    auto all = walk_counts(held);
     if (!all) {
       return std::unexpected(all.error());
     }
-    if (const Layer::Object* live = live_.object(object)) {
+    if (const Layer::Object* live = live_.object(&held)) {
       *all -= live->change;
     }
-    resident.below = *all;
+    held.below = *all;
   }
   return {};
 }
 
 // The row of W and what the frozen layer adds to it. nullopt: the rows are of another version.
-StoreResult<std::optional<Counts>> Tables::stored_counts(const ObjectKey& object) {
+StoreResult<std::optional<Counts>> Tables::stored_counts(const Held& held) {
+  const ObjectKey& object = held.key;
   const auto cut = store_.cut();
   const auto version = cut->get(derived_version_key());
   if (!version) {
@@ -232,7 +226,7 @@ StoreResult<std::optional<Counts>> Tables::stored_counts(const ObjectKey& object
   std::optional<Counts> counts = *row ? decode_counts(**row) : Counts{};
   // It may be ingested although nobody has told us yet: then the row has it all.
   const bool in_row = frozen_ != nullptr && cut->position() == frozen_->position;
-  const Layer::Object* frozen = frozen_ ? frozen_->cells.object(object) : nullptr;
+  const Layer::Object* frozen = this->frozen(&held);
   if (counts && frozen != nullptr && !in_row) {
     const auto change =
         change_of(frozen->cells, [&](const CellName& name) -> StoreResult<CellValue> {
@@ -240,7 +234,7 @@ StoreResult<std::optional<Counts>> Tables::stored_counts(const ObjectKey& object
           if (!bytes) {
             return std::unexpected(bytes.error());
           }
-          return *bytes ? decode({object, name}, **bytes) : empty_cell(name.kind());
+          return *bytes ? decode(object, name.kind(), **bytes) : empty_cell(name.kind());
         });
     if (!change) {
       return std::unexpected(change.error());
@@ -250,15 +244,15 @@ StoreResult<std::optional<Counts>> Tables::stored_counts(const ObjectKey& object
   return counts;
 }
 
-StoreResult<Counts> Tables::walk_counts(const ObjectKey& object) {
+StoreResult<Counts> Tables::walk_counts(Held& held) {
   Counts counts;
   StoreResult<void> fields_read;
   const auto walked =
-      merge_layers(object, CellName::first_at(CellKind::set_element), CellKind::scored_totals,
+      merge_layers(held.key, CellName::first_at(CellKind::set_element), CellKind::scored_totals,
                    [&](const CellName& name, const CellValue& value) {
                      if (is_present(value)) {
                        count_present(name, counts, [&](const CellName& field) {
-                         const auto read = read_single({object, field});
+                         const auto read = read_single(held.key, &held, field);
                          if (!read) {
                            fields_read = std::unexpected(read.error());
                          }

@@ -18,38 +18,37 @@
 namespace starling::replica {
 // ---------------------------------------------------------------- around changes
 
-void Tables::hide(const CellKey& key, const LayerCell* live) {
-  if (live != nullptr && shows(key.cell, *live)) {
-    --live_.object(key.object)->shown;
+void Tables::hide(Layer::Object* object, const CellName& name, const LayerCell* live) {
+  if (live != nullptr && shows(name, *live)) {
+    --object->shown;
   }
 }
 
-void Tables::show(Layer::Objects::value_type& entry, const CellName& name, const LayerCell& live,
+void Tables::show(Layer::Object& object, const CellName& name, const LayerCell& live,
                   bool changed) {
-  Layer::Object& object = entry.second;
   object.shown += shows(name, live) ? 1 : 0;
   if (object.shown > 0) {
     if (object.exists != Presence::present || object.existence_is_open()) {
-      live_.note_existence(entry, object.existed, Presence::present);
+      live_.note_existence(object, object.existed, Presence::present);
     }
   } else if (changed && is_value(name.kind())) {
-    live_.note_existence(entry, object.existed, Presence::unknown);
+    live_.note_existence(object, object.existed, Presence::unknown);
   }
 }
 
-Presence Tables::existed_below(const ObjectKey& object) const {
-  const auto keys = live_.keys().find(object.db);
+Presence Tables::existed_below(const Held& held) const {
+  const auto keys = live_.keys().find(held.key.db);
   if (keys != live_.keys().end() && keys->second.emptied) {
     return Presence::absent;
   }
-  if (const Layer::Object* frozen = frozen_ ? frozen_->cells.object(object) : nullptr) {
+  if (const Layer::Object* frozen = this->frozen(&held)) {
     return frozen->exists;
   }
   // The first cell of a clean object nearly always shows something.
   constexpr int patience = 16;
   int seen = 0;
-  const Layer::Object* ingested = thawing_.object(object);
-  if (const Layer::Object* newest = ingested != nullptr ? ingested : clean_.object(object)) {
+  const Layer::Object* ingested = thawing_.object(&held);
+  if (const Layer::Object* newest = ingested != nullptr ? ingested : clean_.object(&held)) {
     for (const auto& [name, cell] : newest->cells) {
       if (shows(name, cell)) {
         return Presence::present;
@@ -62,15 +61,10 @@ Presence Tables::existed_below(const ObjectKey& object) const {
   if (ingested != nullptr) {
     return Presence::unknown;
   }
-  const auto resident = residents_.find(object);
-  if (resident == residents_.end()) {
-    return Presence::unknown;
-  }
-  if (resident->second.complete) {
+  if (held.complete) {
     return Presence::absent;
   }
-  return resident->second.below && !resident->second.below->zero() ? Presence::present
-                                                                   : Presence::unknown;
+  return held.below && !held.below->zero() ? Presence::present : Presence::unknown;
 }
 
 void Tables::keys_were_killed(const Marker& marker, bool everything) {
@@ -87,9 +81,9 @@ void Tables::keys_were_killed(const Marker& marker, bool everything) {
       keys_below_.erase(any.db);
     }
   }
-  for (auto& [object, dirty] : live_.objects()) {
-    if (marker.covers(object)) {
-      dirty.existed = live_.keys()[object.db].emptied ? Presence::absent : Presence::unknown;
+  for (Layer::Object& dirty : live_.objects()) {
+    if (marker.covers(dirty.key())) {
+      dirty.existed = live_.keys()[dirty.key().db].emptied ? Presence::absent : Presence::unknown;
     }
   }
   for (auto& [db, keys] : live_.keys()) {
@@ -98,18 +92,18 @@ void Tables::keys_were_killed(const Marker& marker, bool everything) {
       keys.open.clear();
     }
   }
-  for (auto& entry : live_.objects()) {
-    if (marker.covers(entry.first)) {
-      reopen(entry);
+  for (Layer::Object& dirty : live_.objects()) {
+    if (marker.covers(dirty.key())) {
+      reopen(dirty);
     }
   }
 }
 
 // Counted from nothing.
-void Tables::reopen(Layer::Objects::value_type& entry) {
-  entry.second.exists = Presence::unknown;
-  entry.second.waits_for_look = false;
-  live_.recount_shown(entry);
+void Tables::reopen(Layer::Object& object) {
+  object.exists = Presence::unknown;
+  object.waits_for_look = false;
+  live_.recount_shown(object);
 }
 
 // ---------------------------------------------------------------- checkpoints
@@ -123,7 +117,7 @@ void Tables::freeze_key_counts() {
     }
     const Layer::KeyChange& keys = found->second;
     const bool known = std::ranges::none_of(
-        keys.open, [](const auto* entry) { return entry->second.existence_is_open(); });
+        keys.open, [](const Layer::Object* object) { return object->existence_is_open(); });
     it->second += keys.sum;
     it = known ? std::next(it) : keys_below_.erase(it);
   }
@@ -144,13 +138,13 @@ void Tables::unfreeze_key_counts(Layer& frozen) {
       keys_below_[db] = 0;
     }
   }
-  for (auto& entry : live_.objects()) {
-    if (live_.keys()[entry.first.db].emptied) {
-      entry.second.existed = Presence::absent;
-    } else if (frozen.object(entry.first) != nullptr) {
-      entry.second.existed = Presence::unknown;
+  for (Layer::Object& dirty : live_.objects()) {
+    if (live_.keys()[dirty.key().db].emptied) {
+      dirty.existed = Presence::absent;
+    } else if (frozen.object(&dirty.held()) != nullptr) {
+      dirty.existed = Presence::unknown;
     }
-    reopen(entry);
+    reopen(dirty);
   }
 }
 
@@ -210,23 +204,23 @@ StoreResult<std::int64_t> Tables::frozen_key_change(const Cut& cut, std::uint8_t
   const Layer::KeyChange& keys = frozen_->cells.keys()[db];
   std::int64_t change = keys.sum;
   const auto rows = cut.scan(encode_place(only_group, 0), meta_prefix);
-  for (const auto* entry : in_place_order(keys.open)) {
-    const auto& [object, dirty] = *entry;
+  for (const Layer::Object* open : in_place_order(keys.open)) {
+    const Layer::Object& dirty = *open;
     if (!dirty.existence_is_open()) {
       continue;
     }
     bool existed = dirty.existed == Presence::present;
     bool exists = dirty.exists == Presence::present;
     if (dirty.exists == Presence::unknown) {
-      const auto looked = frozen_shows(object, dirty, cut, *rows, Apply::frozen_markers);
+      const auto looked = frozen_shows(dirty, cut, *rows, Apply::frozen_markers);
       if (!looked) {
         return std::unexpected(looked.error());
       }
       exists = *looked;
     }
     if (dirty.existed == Presence::unknown && !emptied) {
-      const auto again = cut.scan(encode_object_prefix(only_group, object), meta_prefix);
-      const auto looked = stored_shows(object, nullptr, *again, Apply::no_marker);
+      const auto again = cut.scan(encode_object_prefix(only_group, dirty.key()), meta_prefix);
+      const auto looked = stored_shows(dirty.key(), nullptr, *again, Apply::no_marker);
       if (!looked) {
         return std::unexpected(looked.error());
       }
@@ -245,12 +239,12 @@ StoreResult<void> Tables::know_live_keys(std::uint8_t db) {
   const bool nothing_below = keys_below_.at(db) == 0;
   const auto cut = store_.cut();
   const auto rows = cut->scan(encode_place(only_group, 0), meta_prefix);
-  for (auto* entry : in_place_order(keys.open)) {
-    Layer::Object& dirty = entry->second;
+  for (Layer::Object* open : in_place_order(keys.open)) {
+    Layer::Object& dirty = *open;
     Presence existed = dirty.existed;
     Presence exists = dirty.exists;
     if (existed == Presence::unknown && !nothing_below) {
-      const auto looked = shows_below(entry->first, *cut, *rows);
+      const auto looked = shows_below(dirty.key(), *cut, *rows);
       if (!looked) {
         return std::unexpected(looked.error());
       }
@@ -259,16 +253,16 @@ StoreResult<void> Tables::know_live_keys(std::uint8_t db) {
       existed = Presence::absent;
     }
     if (exists == Presence::unknown) {
-      const auto looked = this->exists(entry->first);
+      const auto looked = this->exists(dirty.key());
       if (!looked) {
         return std::unexpected(looked.error());
       }
       exists = presence(*looked);
     }
-    live_.note_existence(*entry, existed, exists);
+    live_.note_existence(dirty, existed, exists);
   }
-  for (auto* entry : keys.open) {
-    entry->second.waits_for_look = false;
+  for (Layer::Object* looked_at : keys.open) {
+    looked_at->waits_for_look = false;
   }
   keys.open.clear();
   return {};
@@ -279,17 +273,16 @@ StoreResult<std::int64_t> Tables::walk_keys_below(std::uint8_t db) {
   std::int64_t count = 0;
   const auto cut = store_.cut();
   const auto rows = cut->scan(encode_place(only_group, 0), meta_prefix);
-  std::vector<Layer::Objects::value_type*> dirty;
+  std::vector<Layer::Object*> dirty;
   if (frozen_ != nullptr) {
-    for (auto& entry : frozen_->cells.objects()) {
-      if (entry.first.db == db) {
-        dirty.push_back(&entry);
+    for (Layer::Object& object : frozen_->cells.objects()) {
+      if (object.key().db == db) {
+        dirty.push_back(&object);
       }
     }
   }
-  for (const auto* entry : in_place_order(dirty)) {
-    const auto shown =
-        frozen_shows(entry->first, entry->second, *cut, *rows, Apply::wide_markers_too);
+  for (const Layer::Object* object : in_place_order(dirty)) {
+    const auto shown = frozen_shows(*object, *cut, *rows, Apply::wide_markers_too);
     if (!shown) {
       return std::unexpected(shown.error());
     }
@@ -302,7 +295,7 @@ StoreResult<std::int64_t> Tables::walk_keys_below(std::uint8_t db) {
       return std::unexpected(damaged_row());
     }
     const ObjectKey& object = key->object;
-    if (object.db == db && (frozen_ == nullptr || frozen_->cells.object(object) == nullptr)) {
+    if (object.db == db && frozen(held(object)) == nullptr) {
       const auto shown = stored_shows(object, nullptr, *all, Apply::wide_markers_too);
       if (!shown) {
         return std::unexpected(shown.error());
@@ -319,18 +312,17 @@ StoreResult<std::int64_t> Tables::walk_keys_below(std::uint8_t db) {
 
 // ---------------------------------------------------------------- looking below
 
-std::vector<Layer::Objects::value_type*> Tables::in_place_order(
-    const std::vector<Layer::Objects::value_type*>& entries) {
-  std::vector<std::pair<std::string, Layer::Objects::value_type*>> keyed;
-  keyed.reserve(entries.size());
-  for (auto* entry : entries) {
-    keyed.emplace_back(encode_object_prefix(only_group, entry->first), entry);
+std::vector<Layer::Object*> Tables::in_place_order(const std::vector<Layer::Object*>& objects) {
+  std::vector<std::pair<std::string, Layer::Object*>> keyed;
+  keyed.reserve(objects.size());
+  for (Layer::Object* object : objects) {
+    keyed.emplace_back(encode_object_prefix(only_group, object->key()), object);
   }
   std::ranges::sort(keyed);
-  std::vector<Layer::Objects::value_type*> sorted;
-  sorted.reserve(entries.size());
-  for (const auto& [prefix, entry] : keyed) {
-    sorted.push_back(entry);
+  std::vector<Layer::Object*> sorted;
+  sorted.reserve(objects.size());
+  for (const auto& [prefix, object] : keyed) {
+    sorted.push_back(object);
   }
   return sorted;
 }
@@ -360,7 +352,7 @@ StoreResult<bool> Tables::stored_shows(const ObjectKey& object, const Layer::Obj
     if (!is_value(key->cell.kind()) || (over != nullptr && over->cells.contains(key->cell))) {
       continue;
     }
-    auto value = decode(*key, rows.value());
+    auto value = decode(object, key->cell.kind(), rows.value());
     if (!value) {
       return std::unexpected(value.error());
     }
@@ -377,20 +369,20 @@ StoreResult<bool> Tables::stored_shows(const ObjectKey& object, const Layer::Obj
 }
 
 // The frozen layer over the state.
-StoreResult<bool> Tables::frozen_shows(const ObjectKey& object, const Layer::Object& frozen,
-                                       const Cut& cut, RowIterator& rows, Apply apply) const {
+StoreResult<bool> Tables::frozen_shows(const Layer::Object& frozen, const Cut& cut,
+                                       RowIterator& rows, Apply apply) const {
+  const ObjectKey& object = frozen.key();
   for (const auto& [name, dirty] : frozen.cells) {
     if (!is_value(name.kind())) {
       continue;
     }
     CellDelta cell = dirty;
     if (!cell.is_whole()) {
-      const CellKey key{object, name};
-      const auto stored = cut.get(encode_cell_key(only_group, key));
+      const auto stored = cut.get(encode_cell_key(only_group, {object, name}));
       if (!stored) {
         return std::unexpected(stored.error());
       }
-      auto base = *stored ? decode(key, **stored) : empty_cell(name.kind());
+      auto base = *stored ? decode(object, name.kind(), **stored) : empty_cell(name.kind());
       if (!base) {
         return std::unexpected(base.error());
       }
@@ -410,8 +402,8 @@ StoreResult<bool> Tables::frozen_shows(const ObjectKey& object, const Layer::Obj
 
 StoreResult<bool> Tables::shows_below(const ObjectKey& object, const Cut& cut,
                                       RowIterator& rows) const {
-  const Layer::Object* frozen = frozen_ ? frozen_->cells.object(object) : nullptr;
-  return frozen != nullptr ? frozen_shows(object, *frozen, cut, rows, Apply::wide_markers_too)
+  const Layer::Object* frozen = this->frozen(held(object));
+  return frozen != nullptr ? frozen_shows(*frozen, cut, rows, Apply::wide_markers_too)
                            : stored_shows(object, nullptr, rows, Apply::wide_markers_too);
 }
 

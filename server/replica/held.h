@@ -1,0 +1,83 @@
+// What memory holds of one object, found by one lookup whatever layers it lies in.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <boost/intrusive/list_hook.hpp>
+
+#include "crdt/cell_key.h"
+#include "server/replica/counts.h"
+
+namespace starling::replica {
+
+class LayerObject;  // layer.h
+
+// One object: its key, its part in each layer, and what was found out when it was loaded. It stays
+// where it is in memory as long as any of this is there, so a layer's part names its key by it.
+// A part lies in at most three layers at once: a dirty one, one that is frozen or thaws, and the
+// clean one.
+struct Held : boost::intrusive::list_base_hook<
+                  boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+  Held(ObjectKey its_key, std::uint64_t its_place) : key(std::move(its_key)), place(its_place) {}
+
+  const ObjectKey key;
+  const std::uint64_t place;  // place_of(key)
+  std::array<LayerObject*, 3> parts{};
+
+  // -- of an object that was loaded --
+  bool resident = false;
+  bool complete = false;  // every stored cell is in memory; otherwise it is too large for that
+  bool used = false;      // since eviction came by last
+  // Of everything below the live layer; nullopt until somebody asks. `through` is the number of
+  // the last freeze whose cells are in it.
+  std::optional<Counts> below;
+  std::uint64_t through = 0;
+
+  [[nodiscard]] bool idle() const {
+    return !resident && parts[0] == nullptr && parts[1] == nullptr && parts[2] == nullptr;
+  }
+};
+
+// All of them by key. Linear hashing (Litwin, VLDB 1980) over small tables with linear probing: no
+// insertion moves more than some thousand pointers, and a lookup touches two lines of memory.
+// Runs on: core strand.
+class HeldTable {
+ public:
+  HeldTable() : shards_(1) {}
+
+  [[nodiscard]] Held* find(const ObjectKey& key, std::uint64_t place) const;
+  // Requires that it is not there.
+  Held& add(const ObjectKey& key, std::uint64_t place);
+  void erase(Held& held);
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] std::size_t bytes() const { return size_ * (sizeof(Held) + 40) + key_bytes_; }
+
+ private:
+  struct Slot {
+    std::uint64_t place = 0;
+    std::unique_ptr<Held> held;
+  };
+  struct Shard {
+    std::vector<Slot> slots;
+    std::size_t used = 0;
+  };
+  static constexpr std::size_t shard_size = 4096;  // on average, once there are two
+
+  [[nodiscard]] std::size_t shard_of(std::uint64_t place) const;
+  [[nodiscard]] static std::size_t home(const Shard& shard, std::uint64_t place);
+  static void put(Shard& shard, Slot slot);
+  static void grow(Shard& shard);
+  void split();
+
+  std::vector<Shard> shards_;
+  std::size_t size_ = 0;
+  std::size_t key_bytes_ = 0;  // outside of their strings
+};
+
+}  // namespace starling::replica
