@@ -192,7 +192,7 @@ bool is_present(const CellValue& cell) {
 
 std::size_t heap_size(const CellValue& cell) {
   if (const auto* totals = std::get_if<OriginTotals>(&cell)) {
-    return totals->parts().size() > 1 ? totals->parts().size() * sizeof(TotalPart) : 0;
+    return totals->parts().size() * sizeof(TotalPart);
   }
   const auto siblings = std::get<DottedCell>(cell).siblings();
   std::size_t size = siblings.size() > 1 ? siblings.size() * sizeof(Sibling) : 0;
@@ -232,7 +232,32 @@ std::string canonical_live(CellKind kind, const CellValue& cell) {
                          : canonical_dotted(std::get<DottedCell>(cell), has_payload(kind));
 }
 
-CellDelta::CellDelta(CellKind kind) : value_(empty_cell(kind)) {}
+std::size_t heap_size(const CellDelta& cell) {
+  return heap_size(cell.value()) + (cell.killed().empty() ? 0 : sizeof(VersionVector));
+}
+
+CellDelta::CellDelta(CellKind kind) {
+  if (is_totals(kind)) {
+    value_.emplace<OriginTotals>();
+  }
+}
+
+CellDelta::CellDelta(const CellDelta& other)
+    : value_(other.value_),
+      killed_(other.killed_ ? std::make_unique<VersionVector>(*other.killed_) : nullptr),
+      whole_(other.whole_) {}
+
+CellDelta& CellDelta::operator=(const CellDelta& other) {
+  if (this != &other) {
+    *this = CellDelta(other);
+  }
+  return *this;
+}
+
+const VersionVector& CellDelta::killed() const {
+  static const VersionVector nothing;
+  return killed_ ? *killed_ : nothing;
+}
 
 CellDelta CellDelta::whole(CellValue value) {
   CellDelta delta(CellKind::flag);
@@ -243,7 +268,7 @@ CellDelta CellDelta::whole(CellValue value) {
 
 void CellDelta::assign(Sibling sibling, const VersionVector& context) {
   kill(context);
-  if (!killed_.covers(sibling.dot)) {  // a partial delta may know a later kill
+  if (!killed_ || !killed_->covers(sibling.dot)) {  // a partial delta may know a later kill
     std::get<DottedCell>(value_).assign(std::move(sibling));
   }
 }
@@ -254,9 +279,17 @@ void CellDelta::kill(const VersionVector& context) {
     return;
   }
   cell->kill(context);
-  if (!whole_) {
-    killed_.join(context);
+  remember_killed(context);
+}
+
+void CellDelta::remember_killed(const VersionVector& context) {
+  if (whole_ || context.empty()) {
+    return;
   }
+  if (!killed_) {
+    killed_ = std::make_unique<VersionVector>();
+  }
+  killed_->join(context);
 }
 
 void CellDelta::add(const TotalPart& part) { std::get<OriginTotals>(value_).join(part); }
@@ -273,18 +306,18 @@ void CellDelta::join_onto(const CellDelta& older) {
     totals->join(std::get<OriginTotals>(older.value_));
   } else {
     DottedCell joined = std::get<DottedCell>(older.value_);
-    joined.kill(killed_);
+    joined.kill(killed());
     for (const Sibling& sibling : std::get<DottedCell>(value_).siblings()) {
-      if (!older.killed_.covers(sibling.dot)) {
+      if (!older.killed().covers(sibling.dot)) {
         joined.assign(sibling);
       }
     }
     value_ = std::move(joined);
-    killed_.join(older.killed_);
+    remember_killed(older.killed());
   }
   whole_ = older.whole_;
   if (whole_) {
-    killed_.clear();
+    killed_.reset();
   }
 }
 

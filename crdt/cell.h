@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,6 +43,8 @@ using CellValue = std::variant<DottedCell, OriginTotals>;
 [[nodiscard]] Hlc oldest_sibling(const CellValue& cell);
 // Bytes held outside the object itself, for memory accounting.
 [[nodiscard]] std::size_t heap_size(const CellValue& cell);
+class CellDelta;
+[[nodiscard]] std::size_t heap_size(const CellDelta& cell);
 
 inline constexpr std::uint8_t cell_format_version = 0;
 
@@ -68,12 +71,17 @@ inline constexpr std::uint8_t cell_format_version = 0;
 class CellDelta {
  public:
   explicit CellDelta(CellKind kind);
+  CellDelta(const CellDelta& other);
+  CellDelta& operator=(const CellDelta& other);
+  CellDelta(CellDelta&&) noexcept = default;
+  CellDelta& operator=(CellDelta&&) noexcept = default;
+  ~CellDelta() = default;
   // The whole cell is known: nothing older can matter, so no kill context is kept (R3.2).
   static CellDelta whole(CellValue value);
 
   [[nodiscard]] bool is_whole() const { return whole_; }
   [[nodiscard]] const CellValue& value() const { return value_; }
-  [[nodiscard]] const VersionVector& killed() const { return killed_; }
+  [[nodiscard]] const VersionVector& killed() const;
 
   void assign(Sibling sibling, const VersionVector& context);
   void kill(const VersionVector& context);  // no effect on totals: those are reset by name
@@ -84,8 +92,10 @@ class CellDelta {
   void join_onto(const CellDelta& older);
 
  private:
+  void remember_killed(const VersionVector& context);
+
   CellValue value_;
-  VersionVector killed_;  // of a partial class D delta
+  std::unique_ptr<VersionVector> killed_;  // of a partial class D delta; null if empty
   bool whole_ = false;
 };
 

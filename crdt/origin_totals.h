@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "crdt/origin.h"
 #include "crdt/small_vector.h"
@@ -66,7 +67,7 @@ class OriginTotals {
   friend bool operator==(const OriginTotals&, const OriginTotals&) = default;
 
  private:
-  SmallVector<TotalPart, 1> parts_;
+  std::vector<TotalPart> parts_;
 };
 
 }  // namespace starling

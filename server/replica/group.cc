@@ -82,6 +82,8 @@ StoreResult<void> Group::recover(std::uint64_t unix_ms) {
       newest_ = std::max(newest_, stream.hlc);
     }
     clock_.restore(row->hlc);
+  } else {
+    tables_.begin_empty();
   }
   if (auto restored = restore_conflicts(); !restored) {
     return restored;

@@ -31,7 +31,7 @@ struct Kinds {
       if (first == layer->cells.end()) {
         continue;
       }
-      const CellKind last = layer->cells.rbegin()->first.kind();
+      const CellKind last = layer->cells.back().first.kind();
       for (const ObjectType other : {object_type(first->first.kind()), object_type(last)}) {
         several_types = several_types || (type != ObjectType::none && other != type);
         type = other;
@@ -61,7 +61,9 @@ std::vector<CellName> names_of(std::span<const Layer::Object* const> layers) {
   std::vector<CellName> names;
   for (const Layer::Object* layer : layers) {
     if (layer != nullptr) {
-      std::ranges::copy(std::views::keys(layer->cells), std::back_inserter(names));
+      for (const auto& [name, cell] : layer->cells) {
+        names.push_back(name);
+      }
     }
   }
   return names;

@@ -56,7 +56,8 @@ class HeldTable {
   Held& add(const ObjectKey& key, std::uint64_t place);
   void erase(Held& held);
   [[nodiscard]] std::size_t size() const { return size_; }
-  [[nodiscard]] std::size_t bytes() const { return size_ * (sizeof(Held) + 40) + key_bytes_; }
+  static constexpr std::size_t bytes_each = sizeof(Held) + 40;  // without its key
+  [[nodiscard]] std::size_t bytes() const { return size_ * bytes_each + key_bytes_; }
 
  private:
   struct Slot {

@@ -19,11 +19,11 @@ std::int64_t difference(const LayerObject& object) {
 }  // namespace
 
 std::size_t cell_size(const CellName& name, const CellDelta& delta) {
-  constexpr std::size_t node_overhead = 48;
+  constexpr std::size_t node_overhead = 16 + 24;  // of the allocation, and a slot of a page
   constexpr std::size_t short_string = 15;  // needs no room of its own
   const std::size_t size = name.subkey().size();
   return node_overhead + sizeof(LayerCell) + sizeof(CellName) +
-         (size > short_string ? size : 0) + heap_size(delta.value());
+         (size > short_string ? size : 0) + heap_size(delta);
 }
 
 bool shows(const CellName& name, const LayerCell& cell) {
@@ -97,7 +97,7 @@ LayerCell& Layer::put(Held& held, const CellName& name, CellDelta delta) {
   auto it = object.cells.lower_bound(name);
   Share before;
   if (it == object.cells.end() || it->first != name) {
-    it = object.cells.emplace_hint(it, name, std::move(delta));
+    it = object.cells.emplace(it, name, std::move(delta));
   } else {
     before = share(name, it->second);
     static_cast<CellDelta&>(it->second) = std::move(delta);
@@ -109,12 +109,11 @@ LayerCell& Layer::put(Held& held, const CellName& name, CellDelta delta) {
 void Layer::adopt(Held& held, Cells::node_type cell) {
   Object& object = enter(held);
   auto inserted = object.cells.insert(std::move(cell));
-  const CellName& name = inserted.position->first;
-  LayerCell& here = inserted.position->second;
+  auto& [name, here] = *inserted.cell;
   Share before;
-  if (!inserted.inserted) {
+  if (!inserted.left.empty()) {
     before = share(name, here);
-    here = std::move(inserted.node.mapped());
+    here = std::move(inserted.left.mapped());
   }
   account(object, before, share(name, here));
 }
@@ -126,7 +125,7 @@ void Layer::adopt(Held& held, Cells cells, std::size_t bytes) {
   bytes_ += bytes;
 }
 
-Layer::Cells::node_type Layer::extract(Object& object, Cells::iterator cell) {
+Layer::Cells::node_type Layer::extract(Object& object, Cells::iterator& cell) {
   account(object, share(cell->first, cell->second), {});
   return object.cells.extract(cell);
 }
@@ -139,7 +138,7 @@ Layer::Cells Layer::take_cells(Object& object) {
 Layer::Object* Layer::drop_cell(Held& held, const CellName& name) {
   Object* const found = object(&held);
   if (found != nullptr) {
-    const auto cell = found->cells.find(name);
+    auto cell = found->cells.find(name);
     if (cell != found->cells.end()) {
       (void)extract(*found, cell);
     }
@@ -179,7 +178,7 @@ void Layer::drop_registers(Held& held, Garbage& garbage) {
        {CellKind::string_totals, CellKind::hash_totals, CellKind::scored_totals}) {
     auto cell = dropped.lower_bound(CellName::first_at(kind));
     while (cell != dropped.end() && cell->first.kind() == kind) {
-      adopt(held, dropped.extract(cell++));
+      adopt(held, dropped.extract(cell));
     }
   }
   const std::size_t nodes = dropped.size();

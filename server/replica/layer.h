@@ -14,6 +14,7 @@
 #include "crdt/cell.h"
 #include "crdt/cell_key.h"
 #include "crdt/entry.h"
+#include "server/replica/cells.h"
 #include "server/replica/counts.h"
 #include "server/replica/garbage.h"
 #include "server/replica/held.h"
@@ -23,19 +24,10 @@
 
 namespace starling::replica {
 
-// A cell of a layer and, for elements and fields, what lay below that layer when it came here. That
-// never changes while the cell is in the layer, except by a marker (see Tables::kill_scope).
-struct LayerCell : CellDelta {
-  LayerCell(CellDelta delta) : CellDelta(std::move(delta)) {}  // NOLINT: it is one
-  Presence was = Presence::unknown;                            // this cell, below (R4.1)
-  Presence twin_was = Presence::unknown;  // of a hash: the field's other half, below
-};
-static_assert(sizeof(LayerCell) == sizeof(CellDelta));
-
 // The part of one object that lies in one layer.
 class LayerObject : public boost::intrusive::list_base_hook<> {
  public:
-  using Cells = std::map<CellName, LayerCell>;
+  using Cells = replica::Cells;
 
   LayerObject(Held& held, std::uint64_t layer) : held_(held), layer_(layer) {}
   LayerObject(const LayerObject&) = delete;
@@ -119,7 +111,8 @@ class Layer {
   void adopt(Held& held, Cells::node_type cell);
   // The same with the cells of a whole object. Requires that nothing of it is here yet.
   void adopt(Held& held, Cells cells, std::size_t bytes);
-  [[nodiscard]] Cells::node_type extract(Object& object, Cells::iterator cell);
+  // Leaves the iterator at the cell after it.
+  [[nodiscard]] Cells::node_type extract(Object& object, Cells::iterator& cell);
   [[nodiscard]] Cells take_cells(Object& object);
   void erase(Held& held, const CellName& name);
   // The same, but the object stays though it be empty: somebody may be walking over it.

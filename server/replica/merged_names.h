@@ -19,8 +19,8 @@ class MergedNames {
  public:
   void add(const Layer::Object* object, const CellName& first, bool only_totals) {
     if (object != nullptr) {
-      layers_.push_back({&object->cells, object->cells.lower_bound(first), only_totals});
-      layers_.back().to_what_counts();
+      layers_.push_back({&object->cells, {}, 0, only_totals});
+      layers_.back().seek(first);
     }
   }
   void add_state(const Store& store, const ObjectKey& object, bool only_totals) {
@@ -32,8 +32,7 @@ class MergedNames {
   // Goes to this name or the first after it.
   void seek(const CellName& name) {
     for (Position& layer : layers_) {
-      layer.at = layer.cells->lower_bound(name);
-      layer.to_what_counts();
+      layer.seek(name);
     }
     if (cut_ != nullptr) {
       rows_ = cut_->scan(encode_cell_key(only_group, {*object_, name}),
@@ -42,10 +41,12 @@ class MergedNames {
     }
   }
 
-  // The smallest name, and a step past it in every layer; a caller may then rewrite that cell.
+  // The smallest name, and a step past it in every layer; a caller may then rewrite that cell, or
+  // move it to another layer.
   std::optional<CellName> next() {
     std::optional<CellName> least = stored_;
-    for (const Position& layer : layers_) {
+    for (Position& layer : layers_) {
+      layer.follow(passed_);
       if (layer.at != layer.cells->end() && (!least || layer.at->first < *least)) {
         least = layer.at->first;
       }
@@ -59,6 +60,7 @@ class MergedNames {
         layer.to_what_counts();
       }
     }
+    passed_ = least;
     row_.reset();
     if (stored_ == least) {
       row_ = rows_->value();
@@ -89,8 +91,24 @@ class MergedNames {
   struct Position {
     const Layer::Cells* cells;
     Layer::Cells::const_iterator at;
+    std::uint32_t version;
     bool only_totals;
 
+    void seek(const CellName& name) {
+      at = cells->lower_bound(name);
+      version = cells->version();
+      to_what_counts();
+    }
+    // Cells have come or gone: on behind the name that was passed last.
+    void follow(const std::optional<CellName>& passed) {
+      if (version != cells->version() && passed) {
+        seek(*passed);
+        if (at != cells->end() && at->first == *passed) {
+          ++at;
+          to_what_counts();
+        }
+      }
+    }
     void to_what_counts() {
       while (only_totals && at != cells->end() && !is_totals(at->first.kind())) {
         at = cells->lower_bound(next_totals(at->first.kind()));
@@ -120,6 +138,7 @@ class MergedNames {
   bool only_totals_stored_ = false;
   std::optional<CellName> stored_;
   std::optional<std::string> row_;
+  std::optional<CellName> passed_;
 };
 
 }  // namespace starling::replica

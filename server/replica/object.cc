@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <vector>
 
 #include "crdt/deadline.h"
 #include "crdt/mutants.h"
@@ -23,26 +25,48 @@ Object::Object(Transaction& transaction, ObjectKey key) : tx_(transaction), key_
 }
 
 void Object::look() {
-  types_.clear();
-  for (const ObjectType type : all_types) {
-    if (const auto at = created(type)) {
-      types_.push_back({type, *at});
-    }
-  }
-  std::ranges::sort(types_, [](const TypePresence& a, const TypePresence& b) {
-    return std::pair(a.created, a.type) > std::pair(b.created, b.type);
-  });
-  const DottedCell& deadline = tx_.dotted(cell(CellKind::deadline));
-  has_deadline_cell_ = !deadline.empty();
-  deadline_ = deadline_of(deadline);
-  if (!types_.empty() && deadline_ && *deadline_ <= tx_.now_ms() && !mutant("shown_until_killed")) {
-    types_.clear();
+  const Tables::Look look = tx_.look(key_);
+  types_ = look.types;
+  has_deadline_cell_ = look.has_deadline_cell;
+  deadline_ = look.deadline;
+  if (types_ != 0 && deadline_ && *deadline_ <= tx_.now_ms() && !mutant("shown_until_killed")) {
+    types_ = 0;
     expired_ = true;
+  }
+  choose();
+}
+
+// Only where several types lie under the key it matters when they were created.
+void Object::choose() {
+  if (std::popcount(types_) > 1) {
+    visible_ = types().front().type;
+  } else {
+    visible_ = types_ == 0 ? ObjectType::none
+                           : static_cast<ObjectType>(std::countr_zero(types_));
   }
 }
 
-bool Object::holds(ObjectType type) const {
-  return std::ranges::any_of(types_, [&](const TypePresence& p) { return p.type == type; });
+void Object::show(ObjectType created) {
+  types_ |= Tables::bit_of(created);
+  visible_ = created;
+}
+
+void Object::hide(ObjectType gone) {
+  types_ &= static_cast<std::uint8_t>(~Tables::bit_of(gone));
+  choose();
+}
+
+std::vector<TypePresence> Object::types() const {
+  std::vector<TypePresence> types;
+  for (const ObjectType type : all_types) {
+    if (holds(type)) {
+      types.push_back({type, created(type)});
+    }
+  }
+  std::ranges::sort(types, [](const TypePresence& a, const TypePresence& b) {
+    return std::pair(a.created, a.type) > std::pair(b.created, b.type);
+  });
+  return types;
 }
 
 std::int64_t Object::size(ObjectType type) const {
@@ -51,57 +75,45 @@ std::int64_t Object::size(ObjectType type) const {
 
 // ---------------------------------------------------------------- what is there
 
-std::optional<Hlc> Object::created(ObjectType type) {
-  std::optional<Hlc> oldest;
+// Of a type that is present.
+Hlc Object::created(ObjectType type) const {
+  const auto header_or = [&](const auto& without) {
+    const DottedCell& noted = tx_.dotted(header(type));
+    return noted.empty() ? without() : noted.winner()->hlc;
+  };
   switch (type) {
     case ObjectType::string:
-      oldest = first_of({CellKind::string_register, CellKind::string_totals});
-      break;
+      return header_or(
+          [&] { return first_of({CellKind::string_register, CellKind::string_totals}); });
     case ObjectType::flag:
-      oldest = first_of({CellKind::flag});
-      break;
+      return header_or([&] { return first_of({CellKind::flag}); });
     case ObjectType::mv_register:
-      oldest = first_of({CellKind::mv_register});
-      break;
-    case ObjectType::set:
+      return header_or([&] { return first_of({CellKind::mv_register}); });
+    // A concurrent delete may have taken the header of a collection that lives on.
     case ObjectType::hash:
+      return header_or([&] { return oldest_of(CellKind::hash_field, CellKind::hash_totals); });
     case ObjectType::sorted_set:
-      if (tx_.counts(key_).of(type) > 0) {
-        oldest = 0;
-      }
-      break;
+      return header_or([&] { return oldest_of(CellKind::scored_member, CellKind::scored_totals); });
+    case ObjectType::set:
+      return header_or([] { return Hlc{0}; });
     case ObjectType::none:
       break;
   }
-  if (!oldest) {
-    return oldest;
-  }
-  const DottedCell& noted = tx_.dotted(header(type));
-  if (!noted.empty()) {
-    return noted.winner()->hlc;
-  }
-  // A concurrent delete may have taken the header of a collection that lives on.
-  if (type == ObjectType::hash) {
-    return oldest_of(CellKind::hash_field, CellKind::hash_totals);
-  }
-  if (type == ObjectType::sorted_set) {
-    return oldest_of(CellKind::scored_member, CellKind::scored_totals);
-  }
-  return oldest;
+  return 0;
 }
 
 // The cells that are alone of their kind, in key order.
-std::optional<Hlc> Object::first_of(std::initializer_list<CellKind> kinds) {
+Hlc Object::first_of(std::initializer_list<CellKind> kinds) const {
   for (const CellKind kind : kinds) {
     const CellValue& value = tx_.read(cell(kind));
     if (is_present(value)) {
       return oldest_sibling(value);
     }
   }
-  return std::nullopt;
+  return 0;
 }
 
-Hlc Object::oldest_of(CellKind first, CellKind last) {
+Hlc Object::oldest_of(CellKind first, CellKind last) const {
   Hlc oldest = 0;
   tx_.for_each(key_, CellName::first_at(first), last, [&](const CellName&, const CellValue& value) {
     if (!is_present(value)) {
@@ -120,7 +132,7 @@ CellKey Object::header(ObjectType type) const {
 // ---------------------------------------------------------------- coming and going
 
 // An attribute without a value is no key: whoever creates one starts without (replication.md §4).
-bool Object::has_residue() const { return types_.empty() && has_deadline_cell_; }
+bool Object::has_residue() const { return types_ == 0 && has_deadline_cell_; }
 
 void Object::kill_expired() {
   if (expired_ && !mutant("expired_mixes")) {
@@ -138,7 +150,7 @@ void Object::kill_expired() {
 void Object::create(ObjectType type) {
   kill_expired();
   if (!holds(type)) {
-    types_.insert(types_.begin(), {type, tx_.hlc()});
+    show(type);
     if (type != ObjectType::string) {
       tx_.assign(header(type), {});
     }
@@ -150,7 +162,7 @@ void Object::settle(ObjectType type) {
     return;
   }
   tx_.remove(header(type));
-  std::erase_if(types_, [&](const TypePresence& p) { return p.type == type; });
+  hide(type);
   if (has_residue()) {
     kill_expired();
   }
@@ -159,7 +171,8 @@ void Object::settle(ObjectType type) {
 void Object::erase() {
   if (exists() || expired_) {
     tx_.kill(key_);
-    types_.clear();
+    types_ = 0;
+    visible_ = ObjectType::none;
     expired_ = false;
     has_deadline_cell_ = false;
     deadline_.reset();
@@ -169,8 +182,7 @@ void Object::erase() {
 void Object::clear_for(ObjectType type, bool keep_deadline) {
   kill_expired();
   const auto kept = deadline_;
-  const bool only_this =
-      std::ranges::all_of(types_, [&](const TypePresence& p) { return p.type == type; });
+  const bool only_this = !exists() || holds_only(type);
   if (!only_this || (is_collection(type) && exists())) {
     erase();
     create(type);  // before the deadline, which without a value would be residue

@@ -31,16 +31,15 @@ class Object {
 
   [[nodiscard]] Transaction& transaction() const { return tx_; }
   [[nodiscard]] const ObjectKey& key() const { return key_; }
-  [[nodiscard]] bool exists() const { return !types_.empty(); }
+  [[nodiscard]] bool exists() const { return types_ != 0; }
   // Something is stored whose time is over: readers see nothing.
   [[nodiscard]] bool expired() const { return expired_; }
   // What readers see; none if nothing is there.
-  [[nodiscard]] ObjectType type() const {
-    return types_.empty() ? ObjectType::none : types_.front().type;
-  }
-  [[nodiscard]] bool holds(ObjectType type) const;
-  // All of them, the visible one first.
-  [[nodiscard]] const std::vector<TypePresence>& types() const { return types_; }
+  [[nodiscard]] ObjectType type() const { return visible_; }
+  [[nodiscard]] bool holds(ObjectType type) const { return (types_ & Tables::bit_of(type)) != 0; }
+  [[nodiscard]] bool holds_only(ObjectType type) const { return types_ == Tables::bit_of(type); }
+  // All of them, the visible one first. Reads their headers.
+  [[nodiscard]] std::vector<TypePresence> types() const;
   // Nothing, or what this type of command works on.
   [[nodiscard]] bool is(ObjectType wanted) const { return !exists() || type() == wanted; }
   // Unix ms; nullopt if the key does not expire.
@@ -70,16 +69,20 @@ class Object {
 
  private:
   void look();
-  std::optional<Hlc> created(ObjectType type);
-  std::optional<Hlc> first_of(std::initializer_list<CellKind> kinds);
-  Hlc oldest_of(CellKind first, CellKind last);
+  void show(ObjectType created);
+  void hide(ObjectType gone);
+  void choose();
+  [[nodiscard]] Hlc created(ObjectType type) const;
+  [[nodiscard]] Hlc first_of(std::initializer_list<CellKind> kinds) const;
+  [[nodiscard]] Hlc oldest_of(CellKind first, CellKind last) const;
   [[nodiscard]] CellKey header(ObjectType type) const;
   [[nodiscard]] bool has_residue() const;
   void kill_expired();
 
   Transaction& tx_;
   ObjectKey key_;
-  std::vector<TypePresence> types_;
+  std::uint8_t types_ = 0;  // as Tables::Look
+  ObjectType visible_ = ObjectType::none;
   std::optional<std::int64_t> deadline_;  // of what is visible
   bool has_deadline_cell_ = false;
   bool expired_ = false;  // something is stored, but its time is over

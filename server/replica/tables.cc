@@ -81,16 +81,72 @@ StoreResult<const CellValue*> Tables::read(const CellKey& key) {
   if (!loaded) {
     return std::unexpected(loaded.error());
   }
-  Held& held = **loaded;
-  const auto value = read_single(key.object, &held, key.cell);
+  return read(**loaded, key.cell);
+}
+
+StoreResult<const CellValue*> Tables::read(Held& held, const CellName& name) {
+  const auto value = read_single(held.key, &held, name);
   // A cell of a large object is likely to be written next, or read again. Beyond its bound memory
   // does not grow for that, however much one tick reads.
   const bool cold = value && *value == &scratch_ && !held.complete &&
-                    (frozen_ == nullptr || frozen_->cells.find(&held, key.cell) == nullptr);
+                    (frozen_ == nullptr || frozen_->cells.find(&held, name) == nullptr);
   if (cold && bytes() < limits_.memory_bytes) {
-    return &clean_.put(held, key.cell, CellDelta::whole(scratch_)).value();
+    return &clean_.put(held, name, CellDelta::whole(scratch_)).value();
   }
   return value;
+}
+
+// Of a whole object only what memory has cells for can be there.
+StoreResult<Tables::Look> Tables::look(const ObjectKey& object) {
+  const auto loaded = load(object);
+  if (!loaded) {
+    return std::unexpected(loaded.error());
+  }
+  Held& held = **loaded;
+  constexpr auto bit = [](CellKind kind) {
+    return std::uint64_t{1} << (static_cast<unsigned>(kind) & 63u);
+  };
+  std::uint64_t perhaps = held.complete ? 0 : ~std::uint64_t{0};
+  bool items = !held.complete;
+  if (held.complete) {
+    for (const LayerObject* part : held.parts) {
+      if (part != nullptr) {
+        auto cell = part->cells.begin();
+        for (; cell != part->cells.end() && !is_element(cell->first.kind()); ++cell) {
+          perhaps |= bit(cell->first.kind());
+        }
+        items = items || cell != part->cells.end();
+      }
+    }
+  }
+  Look look;
+  for (const CellKind kind : {CellKind::string_register, CellKind::string_totals,
+                              CellKind::mv_register, CellKind::flag, CellKind::deadline}) {
+    if ((perhaps & bit(kind)) == 0) {
+      continue;
+    }
+    const auto value = read(held, {kind, {}});
+    if (!value) {
+      return std::unexpected(value.error());
+    }
+    if (kind == CellKind::deadline) {
+      const auto& cell = std::get<DottedCell>(**value);
+      look.has_deadline_cell = !cell.empty();
+      look.deadline = deadline_of(cell);
+    } else if (is_present(**value)) {
+      look.types |= bit_of(object_type(kind));
+    }
+  }
+  if (items) {
+    const auto counted = counts(held);
+    if (!counted) {
+      return std::unexpected(counted.error());
+    }
+    for (const ObjectType type : {ObjectType::set, ObjectType::hash, ObjectType::sorted_set}) {
+      look.types |= counted->of(type) > 0 ? bit_of(type) : std::uint8_t{0};
+    }
+  }
+  return look;
 }
 
 const CellValue* Tables::in_memory(const CellKey& key) {
@@ -121,7 +177,7 @@ const CellValue* Tables::in_memory(Held* held, const CellName& name) {
 
 const CellDelta* Tables::clean(Held* held, const CellName& name) {
   if (Layer::Object* ingested = thawing_.object(held)) {
-    const auto cell = ingested->cells.find(name);
+    auto cell = ingested->cells.find(name);
     if (cell != ingested->cells.end()) {
       to_clean(*held, thawing_.extract(*ingested, cell));
     }
@@ -256,13 +312,20 @@ StoreResult<Held*> Tables::load(const ObjectKey& object) {
   if (held.resident) {
     return &held;
   }
-  const auto loaded_now = [&](bool complete) {
+  const auto loaded_now = [&](bool complete, const Counts& below = {}) {
     held.resident = true;
     held.complete = complete;
     ++resident_count_;
     residents_.push_back(held);
+    if (complete && frozen(&held) == nullptr) {
+      held.below = below;
+      held.through = freezes_;
+    }
     return &held;
   };
+  if (!stored_.may_hold(held.place)) {
+    return loaded_now(true);
+  }
   const std::string from = encode_object_prefix(only_group, object);
   const auto cut = store_.cut();
   const auto rows = cut->scan(from, prefix_end(from));
@@ -302,12 +365,7 @@ StoreResult<Held*> Tables::load(const ObjectKey& object) {
       live_.erase(held, name);
     }
   }
-  loaded_now(true);
-  if (frozen(&held) == nullptr) {
-    held.below = loaded_counts;
-    held.through = freezes_;
-  }
-  return &held;
+  return loaded_now(true, loaded_counts);
 }
 
 // A walk in turns is cut at a name: what the layers and the state hold may have moved meanwhile.
@@ -414,6 +472,9 @@ LayerCell& Tables::raise(Held& held, const CellName& name) {
   cell.was = was;
   cell.twin_was = twin_was;
   if (fresh) {
+    if (!mutant("dirty_not_noted")) {
+      stored_.add(held.place);
+    }
     // As long as nothing but attributes change, it exists if it did.
     live_.note_existence(*live_.object(&held), existed, existed);
   }
@@ -595,7 +656,7 @@ std::size_t Tables::bytes() const {
   constexpr std::size_t scored_size = 256;
   constexpr std::size_t deadline_size = 256;
   return live_.bytes() + clean_.bytes() + thawing_.bytes() +
-         (frozen_ ? frozen_->cells.bytes() : 0) + helds_.bytes() +
+         (frozen_ ? frozen_->cells.bytes() : 0) + helds_.bytes() + stored_.bytes() +
          scored_bytes_ + scored_.size() * scored_size +
          (deadlines_.size() + frozen_deadlines_.size()) * deadline_size;
 }

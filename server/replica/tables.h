@@ -21,6 +21,7 @@
 #include "server/replica/layer.h"
 #include "server/replica/object_key_hash.h"
 #include "server/replica/score_index.h"
+#include "server/replica/stored_filter.h"
 #include "server/replica/turns.h"
 #include "storage/store.h"
 
@@ -45,7 +46,10 @@ class Tables {
     std::size_t wholesale_cells = 1000;
   };
   Tables(const Store& store, const OriginTable& origins, const Limits& limits)
-      : store_(store), origins_(origins), limits_(limits) {}
+      : store_(store), origins_(origins), limits_(limits), stored_(limits.memory_bytes / 8) {}
+
+  // The state database has nothing yet.
+  void begin_empty() { stored_.begin_empty(); }
 
   // -- reading --
   // The whole cell, empty if there is none. The reference is good until the next call.
@@ -73,6 +77,16 @@ class Tables {
   // checkpoint job at W, and kept up since. Looks at every dirty object once of which it is not
   // known whether it existed or exists.
   [[nodiscard]] StoreResult<std::int64_t> key_count(std::uint8_t db);
+  // What lies under a key, as far as its sort tells: every command asks this first.
+  struct Look {
+    std::uint8_t types = 0;  // of which something is present; a bit for each, as `bit_of`
+    bool has_deadline_cell = false;
+    std::optional<std::int64_t> deadline;
+  };
+  [[nodiscard]] static constexpr std::uint8_t bit_of(ObjectType type) {
+    return static_cast<std::uint8_t>(1u << static_cast<unsigned>(type));
+  }
+  [[nodiscard]] StoreResult<Look> look(const ObjectKey& object);
   // Something is there apart from attributes. Loads nothing.
   [[nodiscard]] StoreResult<bool> exists(const ObjectKey& object);
 
@@ -143,7 +157,10 @@ class Tables {
   // leave. `others`: what else waits for it, in bytes.
   [[nodiscard]] bool full(std::size_t others) const {
     const std::uint64_t frozen = frozen_ ? frozen_->cells.bytes() : 0;
-    return live_.bytes() + frozen + others > limits_.memory_bytes / 4 * 3;
+    const std::uint64_t objects =
+        live_.objects().size() + (frozen_ ? frozen_->cells.objects().size() : 0);
+    return live_.bytes() + frozen + objects * HeldTable::bytes_each + others >
+           limits_.memory_bytes / 4 * 3;
   }
 
   [[nodiscard]] std::size_t bytes() const;
@@ -165,6 +182,8 @@ class Tables {
   [[nodiscard]] const LayerCell* frozen(const Held* held, const CellName& name) const;
 
   StoreResult<Held*> load(const ObjectKey& object);
+  StoreResult<const CellValue*> read(Held& held, const CellName& name);
+  [[nodiscard]] StoreResult<Counts> counts(Held& held);
   // `stored`: the bytes of its row, if the caller has them at hand.
   StoreResult<const CellValue*> read_single(const ObjectKey& object, Held* held,
                                             const CellName& name,
@@ -280,6 +299,7 @@ class Tables {
   static constexpr std::uint64_t clean_number = 1;
   std::uint64_t last_layer_ = clean_number + 1;
   HeldTable helds_;
+  StoredFilter stored_;  // all that was ever dirty, so whatever else says no is not stored
   mutable Held* last_held_ = nullptr;  // nearly every lookup asks for the one before again
   boost::intrusive::list<Held, boost::intrusive::constant_time_size<false>> residents_;
   std::size_t resident_count_ = 0;

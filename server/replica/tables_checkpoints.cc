@@ -37,8 +37,8 @@ void Tables::checkpoint_done(bool ingested) {
   deadlines_.add_older(std::exchange(frozen_deadlines_, {}));
   for (Layer::Object& dirty : frozen->cells.objects()) {
     Held& held = dirty.held();
-    while (!dirty.cells.empty()) {
-      back_to_live(held, dirty.cells.extract(dirty.cells.begin()));
+    for (auto cell = dirty.cells.begin(); !dirty.cells.empty();) {
+      back_to_live(held, dirty.cells.extract(cell));
     }
     Layer::Object& live = live_.enter(held);
     live.alone = live.alone || dirty.alone;
@@ -83,8 +83,8 @@ std::size_t Tables::thaw_object(Layer::Object& ingested, std::size_t cells) {
     return per_object;
   }
   std::size_t done = 0;
-  for (; !ingested.cells.empty() && done < cells; ++done) {
-    to_clean(held, thawing_.extract(ingested, ingested.cells.begin()));
+  for (auto cell = ingested.cells.begin(); !ingested.cells.empty() && done < cells; ++done) {
+    to_clean(held, thawing_.extract(ingested, cell));
   }
   if (ingested.cells.empty()) {
     const Layer::Object* clean = clean_.object(&held);

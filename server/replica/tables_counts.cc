@@ -13,7 +13,10 @@ StoreResult<Counts> Tables::counts(const ObjectKey& object) {
   if (!loaded) {
     return std::unexpected(loaded.error());
   }
-  Held& held = **loaded;
+  return counts(**loaded);
+}
+
+StoreResult<Counts> Tables::counts(Held& held) {
   if (auto known = know_live(held); !known) {
     return std::unexpected(known.error());
   }

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "crdt/deadline.h"
 #include "crdt/mutants.h"
 #include "crdt/sorted_set.h"
 
@@ -77,6 +78,36 @@ const CellValue& Transaction::under_kill(const CellKey& key, const VersionVector
   CellValue value = below(key);
   kill_value(value, killed);
   return overlay_[key.object].cells.emplace(key.cell, std::move(value)).first->second;
+}
+
+// Nearly always this entry has not touched the object yet.
+Tables::Look Transaction::look(const ObjectKey& object) {
+  Tables::Look look;
+  if (error_) {
+    return look;
+  }
+  if (killed(object) == nullptr && !overlay_.contains(object)) {
+    const auto seen = tables_.look(object);
+    if (!seen) {
+      error_ = seen.error();
+      return look;
+    }
+    return *seen;
+  }
+  for (const CellKind kind : {CellKind::string_register, CellKind::string_totals,
+                              CellKind::mv_register, CellKind::flag}) {
+    if (is_present(read({object, {kind, {}}}))) {
+      look.types |= Tables::bit_of(object_type(kind));
+    }
+  }
+  const Counts counted = counts(object);
+  for (const ObjectType type : {ObjectType::set, ObjectType::hash, ObjectType::sorted_set}) {
+    look.types |= counted.of(type) > 0 ? Tables::bit_of(type) : std::uint8_t{0};
+  }
+  const DottedCell& deadline = dotted({object, {CellKind::deadline, {}}});
+  look.has_deadline_cell = !deadline.empty();
+  look.deadline = deadline_of(deadline);
+  return look;
 }
 
 const DottedCell& Transaction::dotted(const CellKey& key) {

@@ -77,6 +77,8 @@ class Transaction {
 
   // The whole cell, empty if there is none. The reference is good until the next call.
   [[nodiscard]] const CellValue& read(const CellKey& key);
+  // What lies under a key.
+  [[nodiscard]] Tables::Look look(const ObjectKey& object);
   // The same of a kind of class D, or of class L.
   [[nodiscard]] const DottedCell& dotted(const CellKey& key);
   [[nodiscard]] const OriginTotals& totals(const CellKey& key);

@@ -120,7 +120,7 @@ void remove_elements(Object& object, ObjectType type, const std::vector<std::str
   if (names.empty()) {
     return;
   }
-  if (static_cast<std::int64_t>(names.size()) >= object.size(type) && object.types().size() == 1) {
+  if (static_cast<std::int64_t>(names.size()) >= object.size(type) && object.holds_only(type)) {
     object.erase();
     return;
   }

@@ -75,7 +75,7 @@ TEST_CASE("a set element comes and goes without an allocation") {
   CHECK(is_empty(cell.value()));
 }
 
-TEST_CASE("a pending change of a cold cell takes no allocation") {
+TEST_CASE("a pending change of a cold cell takes one allocation, for what it kills") {
   const VersionVector context = four_components();
   CellDelta whole = CellDelta::whole(empty_cell(CellKind::set_element));
   CHECK(allocated_by([&] {
@@ -83,10 +83,10 @@ TEST_CASE("a pending change of a cold cell takes no allocation") {
           pending.assign({{origin_of(1), 101}, 0, {}}, context);
           pending.join_onto(whole);
           CHECK(pending.is_whole());
-        }) == 0);
+        }) == 1);
 }
 
-TEST_CASE("an increment of a counter with one origin takes no allocation") {
+TEST_CASE("increments of a counter with one origin take one allocation, for the first") {
   OriginTotals totals;
   const std::size_t allocated = allocated_by([&] {
     for (std::uint64_t n = 1; n <= 10; ++n) {
@@ -96,7 +96,7 @@ TEST_CASE("an increment of a counter with one origin takes no allocation") {
     const DottedCell none;
     CHECK(StringView(none, totals).integer() == 10);
   });
-  CHECK(allocated == 0);
+  CHECK(allocated == 1);
 }
 
 TEST_CASE("walking and counting encoded entries takes no allocation; decoding one only its parts") {

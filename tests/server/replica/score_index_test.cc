@@ -205,6 +205,9 @@ TEST_CASE("an index is counted as memory, and goes when that is short") {
   for (int i = 0; i < 6000; ++i) {
     z.assign("m" + std::to_string(i), i);
   }
+  CHECK(z.order().size() == 6000);
+  z.tables().evict();
+  CHECK_FALSE(z.tables().has_scores(z.object));
   const std::size_t cells = z.tables().bytes();
   CHECK(z.order().size() == 6000);
   CHECK(z.tables().bytes() > cells + 6000 * 100);

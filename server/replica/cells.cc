@@ -1,0 +1,149 @@
+#include "server/replica/cells.h"
+
+#include <algorithm>
+
+namespace starling::replica {
+namespace {
+
+std::uint64_t order_of(const CellName& name) {
+  return (static_cast<std::uint64_t>(name.kind()) << 32) | name.place();
+}
+
+}  // namespace
+
+Cells& Cells::operator=(Cells&& other) noexcept {
+  if (this != &other) {
+    clear();
+    only_ = std::move(other.only_);
+    other.only_.clear();
+    pages_ = std::move(other.pages_);
+    size_ = std::exchange(other.size_, 0);
+    ++version_;
+    ++other.version_;
+  }
+  return *this;
+}
+
+Cells::~Cells() { clear(); }
+
+void Cells::clear() {
+  for (std::size_t i = 0; i < page_count(); ++i) {
+    for (const Slot& slot : page(i)) {
+      delete slot.cell;  // NOLINT(cppcoreguidelines-owning-memory): slots own them
+    }
+  }
+  only_.clear();
+  pages_.reset();
+  size_ = 0;
+}
+
+const Cells::value_type& Cells::back() const { return *page(page_count() - 1).back().cell; }
+
+// Names of one kind and place are rare, but may lie on both sides of a page's end.
+Cells::At Cells::bound(const CellName& name) const {
+  const std::uint64_t order = order_of(name);
+  const auto before = [&](const Slot& slot) {
+    return slot.order != order ? slot.order < order
+                               : slot.cell->first.subkey() < name.subkey();
+  };
+  std::size_t i = 0;
+  if (pages_) {
+    const auto first = std::ranges::lower_bound(pages_->firsts, order);
+    i = static_cast<std::size_t>(first - pages_->firsts.begin());
+    i -= i > 0 ? 1 : 0;
+    while (i + 1 < pages_->pages.size() && before(pages_->pages[i].back())) {
+      ++i;
+    }
+  }
+  const Page& page = this->page(i);
+  const auto slot = std::partition_point(page.begin(), page.end(), before);
+  return {i, static_cast<std::size_t>(slot - page.begin())};
+}
+
+Cells::At Cells::found(const CellName& name) const {
+  const At at = bound(name);
+  const Page& page = this->page(at.page);
+  return at.i < page.size() && page[at.i].cell->first == name ? at : last();
+}
+
+void Cells::split(std::size_t i) {
+  if (!pages_) {
+    pages_ = std::make_unique<Pages>();
+    pages_->firsts.push_back(only_.front().order);
+    pages_->pages.push_back(std::move(only_));
+    only_.clear();
+  }
+  Page& full = pages_->pages[i];
+  const auto middle = full.begin() + static_cast<std::ptrdiff_t>(full.size() / 2);
+  Page upper(middle, full.end());
+  full.erase(middle, full.end());
+  const auto next = static_cast<std::ptrdiff_t>(i) + 1;
+  pages_->firsts.insert(pages_->firsts.begin() + next, upper.front().order);
+  pages_->pages.insert(pages_->pages.begin() + next, std::move(upper));
+}
+
+void Cells::put(At at, std::unique_ptr<value_type> cell) {
+  if (page(at.page).size() == page_slots) {
+    split(at.page);
+    const std::size_t lower = page(at.page).size();
+    if (at.i > lower) {
+      at = {at.page + 1, at.i - lower};
+    }
+  }
+  Page& page = this->page(at.page);
+  const std::uint64_t order = order_of(cell->first);
+  page.insert(page.begin() + static_cast<std::ptrdiff_t>(at.i), Slot{order, cell.release()});
+  if (pages_ && at.i == 0) {
+    pages_->firsts[at.page] = order;
+  }
+  ++size_;
+  ++version_;
+}
+
+Cells::iterator Cells::emplace(const_iterator place, const CellName& name, CellDelta delta) {
+  auto made = std::make_unique<value_type>(name, LayerCell(std::move(delta)));
+  const value_type* const cell = made.get();
+  put(place.at_, std::move(made));
+  // It is where it was to go, or on the page that was split off.
+  const At here = place.at_.page < page_count() && place.at_.i < page(place.at_.page).size() &&
+                          page(place.at_.page)[place.at_.i].cell == cell
+                      ? place.at_
+                      : bound(name);
+  return {*this, here};
+}
+
+Cells::Inserted Cells::insert(node_type node) {
+  const At at = bound(node.key());
+  const Page& page = this->page(at.page);
+  if (at.i < page.size() && page[at.i].cell->first == node.key()) {
+    return {page[at.i].cell, std::move(node)};
+  }
+  value_type* const cell = node.value_.get();
+  put(at, std::move(node.value_));
+  return {cell, {}};
+}
+
+Cells::node_type Cells::extract(iterator& cell) {
+  const At at = cell.at_;
+  Page& page = this->page(at.page);
+  node_type node{std::unique_ptr<value_type>(page[at.i].cell)};
+  page.erase(page.begin() + static_cast<std::ptrdiff_t>(at.i));
+  --size_;
+  ++version_;
+  const auto i = static_cast<std::ptrdiff_t>(at.page);
+  if (pages_ && page.empty() && pages_->pages.size() > 1) {
+    pages_->firsts.erase(pages_->firsts.begin() + i);
+    pages_->pages.erase(pages_->pages.begin() + i);
+    if (at.page == pages_->pages.size()) {
+      cell.at_ = last();
+    }
+  } else {
+    if (pages_ && at.i == 0 && !page.empty()) {
+      pages_->firsts[at.page] = page.front().order;
+    }
+    cell.to_slot();
+  }
+  return node;
+}
+
+}  // namespace starling::replica
