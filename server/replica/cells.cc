@@ -9,6 +9,50 @@ std::uint64_t order_of(const CellName& name) {
   return (static_cast<std::uint64_t>(name.kind()) << 32) | name.place();
 }
 
+// The first of `n` sorted numbers that is not less. Places are spread evenly, so a guess by
+// proportion between `low` and `high` lies close, and the search widens from there (interpolation
+// search, Perl, Itai, Avni 1978; galloping, Bentley, Yao 1976).
+template <typename At>
+std::size_t first_not_less(std::size_t n, const At& at, std::uint64_t order, std::uint64_t low,
+                           std::uint64_t high) {
+  std::size_t from = 0;  // all before are less
+  std::size_t to = n;    // none from here on is less
+  constexpr std::size_t few = 8;
+  if (n > few && low < order && order < high) {
+    const double part = static_cast<double>(order - low) / static_cast<double>(high - low);
+    const std::size_t guess =
+        std::min(n - 1, static_cast<std::size_t>(part * static_cast<double>(n)));
+    if (at(guess) < order) {
+      from = guess + 1;
+      for (std::size_t step = 1; from + step < n; step *= 2) {
+        if (at(from + step) >= order) {
+          to = from + step;
+          break;
+        }
+        from += step + 1;
+      }
+    } else {
+      to = guess;
+      for (std::size_t step = 1; step < to; step *= 2) {
+        if (at(to - step) < order) {
+          from = to - step + 1;
+          break;
+        }
+        to -= step;
+      }
+    }
+  }
+  while (from < to) {
+    const std::size_t middle = from + (to - from) / 2;
+    if (at(middle) < order) {
+      from = middle + 1;
+    } else {
+      to = middle;
+    }
+  }
+  return from;
+}
+
 }  // namespace
 
 Cells& Cells::operator=(Cells&& other) noexcept {
@@ -47,17 +91,31 @@ Cells::At Cells::bound(const CellName& name) const {
                                : slot.cell->first.subkey() < name.subkey();
   };
   std::size_t i = 0;
+  std::uint64_t low = 0;
+  std::uint64_t high = 0;
   if (pages_) {
-    const auto first = std::ranges::lower_bound(pages_->firsts, order);
-    i = static_cast<std::size_t>(first - pages_->firsts.begin());
+    const auto& firsts = pages_->firsts;
+    i = first_not_less(
+        firsts.size(), [&](std::size_t at) { return firsts[at]; }, order, firsts.front(),
+        firsts.back());
     i -= i > 0 ? 1 : 0;
-    while (i + 1 < pages_->pages.size() && before(pages_->pages[i].back())) {
+    low = firsts[i];
+    high = i + 1 < firsts.size() ? firsts[i + 1] : 0;
+    while (high == order && i + 1 < firsts.size() && before(pages_->pages[i].back())) {
       ++i;
+      high = i + 1 < firsts.size() ? firsts[i + 1] : 0;
     }
   }
   const Page& page = this->page(i);
-  const auto slot = std::partition_point(page.begin(), page.end(), before);
-  return {i, static_cast<std::size_t>(slot - page.begin())};
+  std::size_t slot = first_not_less(
+      page.size(), [&](std::size_t at) { return page[at].order; }, order, low, high);
+  while (slot < page.size() && before(page[slot])) {
+    ++slot;
+  }
+  if (slot == page.size() && i + 1 < page_count()) {
+    return {i + 1, 0};
+  }
+  return {i, slot};
 }
 
 Cells::At Cells::found(const CellName& name) const {

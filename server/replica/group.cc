@@ -388,7 +388,7 @@ Group::Admitted Group::admit_one(Run run, std::uint64_t unix_ms) {
   return admitted;
 }
 
-void Group::apply(const Entry& entry) {
+void Group::apply(Entry& entry) {
   if (tables_.any_undecided()) {
     note_conflicts_before(entry);
   }
@@ -396,14 +396,14 @@ void Group::apply(const Entry& entry) {
   const bool may_meet = entry.origin != self_ && !applied_.leq(entry.deps);
   VersionVector context = entry.deps;
   for (std::size_t i = 0; i < entry.ops.size(); ++i) {
-    const Op& op = entry.ops[i];
+    Op& op = entry.ops[i];
     if (!watches_.watches(op.key.object) || !changes_nothing(entry, op)) {
       watches_.wrote(op);
     }
     const Dot dot = mutant("entry_single_dot") ? entry.dot(0) : entry.dot(i);
-    if (const auto* assign = std::get_if<Assign>(&op.change)) {
+    if (auto* assign = std::get_if<Assign>(&op.change)) {
       const Hlc hlc = has_payload(op.key.cell.kind()) ? entry.hlc : 0;
-      tables_.assign(op.key, Sibling{dot, hlc, assign->bytes}, context);
+      tables_.assign(op.key, Sibling{dot, hlc, std::move(assign->bytes)}, context);
     } else if (const auto* remove = std::get_if<Remove>(&op.change)) {
       VersionVector killed = context;
       if (remove->context) {

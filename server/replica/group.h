@@ -138,7 +138,8 @@ class Group {
   class RunInTurns;
 
   Admitted admit_one(Run run, std::uint64_t unix_ms);
-  void apply(const Entry& entry);
+  // Takes the payloads: nobody needs them once the entry is encoded.
+  void apply(Entry& entry);
   // What the transaction has written becomes the next entry of this origin.
   [[nodiscard]] std::expected<void, wire::Error> write(Transaction& transaction,
                                                        std::optional<OpId> op_id,

@@ -149,9 +149,14 @@ Layer::Object* Layer::drop_cell(Held& held, const CellName& name) {
 void Layer::erase_cell(Held& held, const CellName& name) { (void)drop_cell(held, name); }
 
 void Layer::erase(Held& held, const CellName& name) {
-  Object* const object = drop_cell(held, name);
-  if (object != nullptr && object->cells.empty()) {
-    leave(*object);
+  if (Object* const object = drop_cell(held, name)) {
+    leave_if_empty(*object);
+  }
+}
+
+void Layer::leave_if_empty(Object& object) {
+  if (object.cells.empty()) {
+    leave(object);
   }
 }
 

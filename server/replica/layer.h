@@ -115,6 +115,7 @@ class Layer {
   [[nodiscard]] Cells::node_type extract(Object& object, Cells::iterator& cell);
   [[nodiscard]] Cells take_cells(Object& object);
   void erase(Held& held, const CellName& name);
+  void leave_if_empty(Object& object);
   // The same, but the object stays though it be empty: somebody may be walking over it.
   void erase_cell(Held& held, const CellName& name);
   void erase_object(Held& held, Garbage& garbage);

@@ -76,12 +76,12 @@ const LayerCell* Tables::frozen(const Held* held, const CellName& name) const {
   return frozen_ && !mutant("frozen_forgotten") ? frozen_->cells.find(held, name) : nullptr;
 }
 
-StoreResult<const CellValue*> Tables::read(const CellKey& key) {
-  const auto loaded = load(key.object);
+StoreResult<const CellValue*> Tables::read(const ObjectKey& object, const CellName& name) {
+  const auto loaded = load(object);
   if (!loaded) {
     return std::unexpected(loaded.error());
   }
-  return read(**loaded, key.cell);
+  return read(**loaded, name);
 }
 
 StoreResult<const CellValue*> Tables::read(Held& held, const CellName& name) {
@@ -176,13 +176,26 @@ const CellValue* Tables::in_memory(Held* held, const CellName& name) {
 }
 
 const CellDelta* Tables::clean(Held* held, const CellName& name) {
-  if (Layer::Object* ingested = thawing_.object(held)) {
+  if (held == nullptr) {
+    return nullptr;
+  }
+  Layer::Object* const found = clean_object(*held, name);
+  if (found == nullptr) {
+    return nullptr;
+  }
+  const auto cell = found->cells.find(name);
+  return cell == found->cells.end() ? nullptr : &cell->second;
+}
+
+// What is ingested turns into a clean cell first, if it has this one.
+Layer::Object* Tables::clean_object(Held& held, const CellName& name) {
+  if (Layer::Object* ingested = thawing_.object(&held)) {
     auto cell = ingested->cells.find(name);
     if (cell != ingested->cells.end()) {
-      to_clean(*held, thawing_.extract(*ingested, cell));
+      to_clean(held, thawing_.extract(*ingested, cell));
     }
   }
-  return clean_.find(held, name);
+  return clean_.object(&held);
 }
 
 bool Tables::alone(const Layer::Object* object) {
@@ -444,33 +457,50 @@ StoreResult<void> Tables::merge_layers(const ObjectKey& object, const CellName& 
 // ---------------------------------------------------------------- changing
 
 LayerCell& Tables::raise(Held& held, const CellName& name) {
-  CellDelta start(name.kind());
-  const bool covered = alone_live(&held, name.kind());
-  const CellDelta* frozen =
-      frozen_ && !covered ? frozen_->cells.find(&held, name) : nullptr;
-  const CellDelta* clean = covered ? nullptr : this->clean(&held, name);
+  Layer::Object* const above = live_.object(&held);
+  const bool fresh = above == nullptr;
+  const Presence existed = fresh ? existed_below(held) : Presence::unknown;
+  const bool covered = !is_totals(name.kind()) && alone(above);
+  const CellDelta* frozen = frozen_ && !covered ? frozen_->cells.find(&held, name) : nullptr;
+  Layer::Object* const clean_part = covered ? nullptr : clean_object(held, name);
+  Cells::iterator clean;
+  if (clean_part != nullptr) {
+    clean = clean_part->cells.find(name);
+  }
+  const bool is_clean = clean_part != nullptr && clean != clean_part->cells.end();
+  const bool absent =
+      covered || (frozen == nullptr && (alone_frozen(&held, name.kind()) ||
+                                        (!is_clean && held.complete)));
   Presence was = Presence::unknown;
   Presence twin_was = Presence::unknown;
-  const bool fresh = live_.object(&held) == nullptr;
-  const Presence existed = fresh ? existed_below(held) : Presence::unknown;
   if (is_counted(name.kind())) {
-    was = presence_below(&held, name);
+    was = frozen != nullptr ? presence_of(*frozen)  // later markers took what they cover here
+          : absent          ? Presence::absent
+          : is_clean        ? presence_of(clean->second)
+                            : Presence::unknown;
     if (has_twin(name.kind())) {
       twin_was = presence_below(&held, twin_of(name));
+      // That may have brought the twin to the clean cells.
+      clean = is_clean ? clean_part->cells.find(name) : clean;
     }
   }
-  if (frozen != nullptr && frozen->is_whole()) {
-    start = *frozen;
-  } else if (frozen == nullptr && clean != nullptr) {
-    start = *clean;
-    clean_.erase(held, name);
-  } else if (frozen == nullptr &&
-             (covered || alone_frozen(&held, name.kind()) || held.complete)) {
-    start = CellDelta::whole(empty_cell(name.kind()));
+  LayerCell* cell = nullptr;
+  if (frozen == nullptr && is_clean) {
+    auto node = clean_.extract(*clean_part, clean);
+    cell = &node.mapped();
+    live_.adopt(held, std::move(node));
+    clean_.leave_if_empty(*clean_part);
+  } else {
+    CellDelta start(name.kind());
+    if (frozen != nullptr && frozen->is_whole()) {
+      start = *frozen;
+    } else if (absent) {
+      start = CellDelta::whole(empty_cell(name.kind()));
+    }
+    cell = &live_.put(held, name, std::move(start));
   }
-  LayerCell& cell = live_.put(held, name, std::move(start));
-  cell.was = was;
-  cell.twin_was = twin_was;
+  cell->was = was;
+  cell->twin_was = twin_was;
   if (fresh) {
     if (!mutant("dirty_not_noted")) {
       stored_.add(held.place);
@@ -478,14 +508,18 @@ LayerCell& Tables::raise(Held& held, const CellName& name) {
     // As long as nothing but attributes change, it exists if it did.
     live_.note_existence(*live_.object(&held), existed, existed);
   }
-  return cell;
+  return *cell;
 }
 
 template <typename Change>
 void Tables::change(const CellKey& key, const Change& change) {
   Held& held = hold(key.object);
   Layer::Object* dirty = live_.object(&held);
-  LayerCell* live = live_.find(&held, key.cell);
+  LayerCell* live = nullptr;
+  if (dirty != nullptr) {
+    const auto cell = dirty->cells.find(key.cell);
+    live = cell == dirty->cells.end() ? nullptr : &cell->second;
+  }
   uncount(dirty, key.cell, live);
   hide(dirty, key.cell, live);
   LayerCell& cell = live != nullptr ? *live : raise(held, key.cell);

@@ -53,7 +53,10 @@ class Tables {
 
   // -- reading --
   // The whole cell, empty if there is none. The reference is good until the next call.
-  [[nodiscard]] StoreResult<const CellValue*> read(const CellKey& key);
+  [[nodiscard]] StoreResult<const CellValue*> read(const CellKey& key) {
+    return read(key.object, key.cell);
+  }
+  [[nodiscard]] StoreResult<const CellValue*> read(const ObjectKey& object, const CellName& name);
   // Every stored cell of an object from this name to the last of a kind, in the order of names.
   // With `turns` others run between two cells whenever a turn is over; they must leave this object
   // alone (KeyLocks).
@@ -215,6 +218,8 @@ class Tables {
   [[nodiscard]] const CellValue* in_memory(Held* held, const CellName& name);
   // The clean cell, if there is one.
   [[nodiscard]] const CellDelta* clean(Held* held, const CellName& name);
+  // The clean part of an object, this cell in it if it is clean.
+  [[nodiscard]] Layer::Object* clean_object(Held& held, const CellName& name);
   std::size_t thaw_object(Layer::Object& ingested, std::size_t cells);
   void to_clean(Held& held, Layer::Cells::node_type frozen);
   void back_to_live(Held& held, Layer::Cells::node_type frozen);

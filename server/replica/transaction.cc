@@ -1,5 +1,6 @@
 #include "server/replica/transaction.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "crdt/deadline.h"
@@ -40,20 +41,25 @@ std::size_t weight(const CellKey& key, const Change& change) {
 
 }  // namespace
 
-const CellValue& Transaction::read(const CellKey& key) {
-  if (const auto object = overlay_.find(key.object); object != overlay_.end()) {
-    const auto& cells = object->second.cells;
-    if (const auto cell = cells.find(key.cell); cell != cells.end()) {
-      return cell->second;
+const CellValue& Transaction::read(const ObjectKey& object, const CellName& name) {
+  settle(object);
+  if (!overlay_.empty()) {
+    if (const auto found = overlay_.find(object); found != overlay_.end()) {
+      const auto& cells = found->second.cells;
+      if (const auto cell = cells.find(name); cell != cells.end()) {
+        return cell->second;
+      }
     }
   }
-  const VersionVector* killed = this->killed(key.object);
-  return killed == nullptr ? below(key) : under_kill(key, *killed);
+  const VersionVector* killed = this->killed(object);
+  return killed == nullptr ? below(object, name) : under_kill(object, name, *killed);
 }
 
 const VersionVector* Transaction::killed(const ObjectKey& object) const {
-  if (const auto key = killed_.find(object); key != killed_.end()) {
-    return &key->second;
+  if (!killed_.empty()) {
+    if (const auto key = killed_.find(object); key != killed_.end()) {
+      return &key->second;
+    }
   }
   if (const auto database = databases_killed_.find(object.db);
       database != databases_killed_.end()) {
@@ -62,22 +68,23 @@ const VersionVector* Transaction::killed(const ObjectKey& object) const {
   return all_killed_ ? &*all_killed_ : nullptr;
 }
 
-const CellValue& Transaction::below(const CellKey& key) {
+const CellValue& Transaction::below(const ObjectKey& object, const CellName& name) {
   if (error_) {
-    return empty_cell(key.cell.kind());
+    return empty_cell(name.kind());
   }
-  const auto value = tables_.read(key);
+  const auto value = tables_.read(object, name);
   if (!value) {
     error_ = value.error();
-    return empty_cell(key.cell.kind());
+    return empty_cell(name.kind());
   }
   return **value;
 }
 
-const CellValue& Transaction::under_kill(const CellKey& key, const VersionVector& killed) {
-  CellValue value = below(key);
+const CellValue& Transaction::under_kill(const ObjectKey& object, const CellName& name,
+                                         const VersionVector& killed) {
+  CellValue value = below(object, name);
   kill_value(value, killed);
-  return overlay_[key.object].cells.emplace(key.cell, std::move(value)).first->second;
+  return overlay_[object].cells.emplace(name, std::move(value)).first->second;
 }
 
 // Nearly always this entry has not touched the object yet.
@@ -86,7 +93,8 @@ Tables::Look Transaction::look(const ObjectKey& object) {
   if (error_) {
     return look;
   }
-  if (killed(object) == nullptr && !overlay_.contains(object)) {
+  settle(object);
+  if (killed(object) == nullptr && (overlay_.empty() || !overlay_.contains(object))) {
     const auto seen = tables_.look(object);
     if (!seen) {
       error_ = seen.error();
@@ -110,12 +118,12 @@ Tables::Look Transaction::look(const ObjectKey& object) {
   return look;
 }
 
-const DottedCell& Transaction::dotted(const CellKey& key) {
-  return std::get<DottedCell>(read(key));
+const DottedCell& Transaction::dotted(const ObjectKey& object, const CellName& name) {
+  return std::get<DottedCell>(read(object, name));
 }
 
-const OriginTotals& Transaction::totals(const CellKey& key) {
-  return std::get<OriginTotals>(read(key));
+const OriginTotals& Transaction::totals(const ObjectKey& object, const CellName& name) {
+  return std::get<OriginTotals>(read(object, name));
 }
 
 void Transaction::for_each(const ObjectKey& object, const CellName& first, CellKind last,
@@ -123,6 +131,7 @@ void Transaction::for_each(const ObjectKey& object, const CellName& first, CellK
   if (error_) {
     return;
   }
+  settle(object);
   const auto overlay = overlay_.find(object);
   const VersionVector* killed = this->killed(object);
   if (overlay == overlay_.end() && killed == nullptr) {
@@ -249,6 +258,7 @@ void Transaction::start_anew(std::uint64_t first, Hlc hlc, const VersionVector& 
   now_ms_ = now_ms;
   context_ = applied;
   bytes_ = 0;
+  pending_.clear();
   overlay_.clear();
   killed_.clear();
   databases_killed_.clear();
@@ -265,7 +275,53 @@ void Transaction::emit(const CellKey& key, Change change) {
   ops_.push_back({key, std::move(change)});
 }
 
-std::vector<ObjectKey> Transaction::touched(std::uint8_t db) const {
+void Transaction::emit_later_put(const CellKey& key, Change change, Seen seen) {
+  if (pending_.size() == most_pending) {
+    settle();
+  }
+  pending_.push_back({ops_.size(), seen});
+  emit(key, std::move(change));
+}
+
+void Transaction::settle(const ObjectKey& object) {
+  if (std::ranges::any_of(pending_,
+                          [&](const Pending& p) { return ops_[p.op].key.object == object; })) {
+    settle();
+  }
+}
+
+void Transaction::settle() {
+  const auto pending = std::exchange(pending_, {});
+  for (const auto& [i, seen] : pending) {
+    const auto& [key, change] = ops_[i];
+    const Dot dot{origin_, first_ + i};
+    if (const auto* assign = std::get_if<Assign>(&change)) {
+      DottedCell value;
+      value.assign({dot, has_payload(key.cell.kind()) ? hlc_ : 0, assign->bytes});
+      put(key, std::move(value), seen);
+    } else if (std::holds_alternative<Remove>(change)) {
+      put(key, empty_cell(key.cell.kind()), seen);
+    } else if (const auto* increment = std::get_if<Increment>(&change)) {
+      OriginTotals sum = totals(key);
+      TotalPart part;
+      part.origin = origin_;
+      part.life = increment->life;
+      part.n = dot.n;
+      part.total = increment->total;
+      sum.join(part);
+      put(key, std::move(sum), seen);
+    } else if (const auto* reset = std::get_if<Reset>(&change)) {
+      OriginTotals left = totals(key);
+      for (const ObservedTotal& total : reset->observed) {
+        left.reset(total, dot);
+      }
+      put(key, std::move(left), seen);
+    }
+  }
+}
+
+std::vector<ObjectKey> Transaction::touched(std::uint8_t db) {
+  settle();
   std::vector<ObjectKey> objects;
   for (const auto& [object, cells] : overlay_) {
     if (object.db == db) {
@@ -281,6 +337,7 @@ std::vector<ObjectKey> Transaction::touched(std::uint8_t db) const {
 }
 
 Counts Transaction::counts(const ObjectKey& object) {
+  settle(object);
   Counts counts;
   if (!error_ && killed(object) == nullptr) {
     if (const auto known = tables_.counts(object)) {
@@ -314,6 +371,7 @@ ScoreIndex Transaction::own_scores(const ObjectKey& object) {
 void Transaction::by_score(const ObjectKey& object,
                            const std::function<void(const ScoreIndex&)>& use) {
   constexpr std::int64_t few = 64;  // an index would cost more than it saves
+  settle(object);
   const std::int64_t members = error_ ? 0 : counts(object).members;
   if (error_ || killed_.contains(object) || (!tables_.has_scores(object) && members < few)) {
     use(own_scores(object));
@@ -377,42 +435,30 @@ void Transaction::put(const CellKey& key, CellValue value, Seen seen) {
 
 void Transaction::assign(const CellKey& key, std::string bytes, Seen seen) {
   part();
-  DottedCell value;
-  value.assign({next_dot(), has_payload(key.cell.kind()) ? hlc_ : 0, bytes});
-  put(key, std::move(value), seen);
-  emit(key, Assign{std::move(bytes)});
+  emit_later_put(key, Assign{std::move(bytes)}, seen);
 }
 
 void Transaction::remove(const CellKey& key, Seen seen) {
   part();
-  put(key, empty_cell(key.cell.kind()), seen);
-  emit(key, Remove{});
+  emit_later_put(key, Remove{}, seen);
 }
 
 void Transaction::increment(const CellKey& key, const Total& delta) {
   part();
-  OriginTotals sum = totals(key);
-  const TotalPart part = sum.increment(origin_, next_dot().n, delta);
-  sum.join(part);
-  put(key, std::move(sum), {});
-  emit(key, Increment{part.life, part.total, delta});
+  const TotalPart part = totals(key).increment(origin_, next_dot().n, delta);
+  emit_later_put(key, Increment{part.life, part.total, delta}, {});
 }
 
 void Transaction::reset(const CellKey& key) {
   part();
-  OriginTotals left = totals(key);
-  auto observed = left.observed();
-  if (observed.empty()) {
-    return;
+  auto observed = totals(key).observed();
+  if (!observed.empty()) {
+    emit_later_put(key, Reset{std::move(observed)}, {});
   }
-  for (const ObservedTotal& total : observed) {
-    left.reset(total, next_dot());
-  }
-  put(key, std::move(left), {});
-  emit(key, Reset{std::move(observed)});
 }
 
 void Transaction::kill(const ObjectKey& object) {
+  settle();
   // Totals cannot be killed by context alone: they are enumerated (R3.6).
   std::vector<CellName> totals;
   for_each(object, CellName::first_at(CellKind{0}), CellKind{0xFF},
@@ -435,10 +481,12 @@ void Transaction::kill(const ObjectKey& object) {
   for (const CellName& name : totals) {
     reset({object, name});
   }
+  settle();
   overlay_[object].change = {};  // nothing of it is left
 }
 
 void Transaction::kill_all(ScopeLevel level, std::uint8_t db) {
+  settle();
   emit({{db, {}}, {}}, Kill{level});
   const auto covers = [&](const ObjectKey& object) {
     return level == ScopeLevel::group || object.db == db;

@@ -76,12 +76,17 @@ class Transaction {
   [[nodiscard]] Hlc hlc() const { return hlc_; }
 
   // The whole cell, empty if there is none. The reference is good until the next call.
-  [[nodiscard]] const CellValue& read(const CellKey& key);
+  [[nodiscard]] const CellValue& read(const ObjectKey& object, const CellName& name);
+  [[nodiscard]] const CellValue& read(const CellKey& key) { return read(key.object, key.cell); }
   // What lies under a key.
   [[nodiscard]] Tables::Look look(const ObjectKey& object);
   // The same of a kind of class D, or of class L.
-  [[nodiscard]] const DottedCell& dotted(const CellKey& key);
-  [[nodiscard]] const OriginTotals& totals(const CellKey& key);
+  [[nodiscard]] const DottedCell& dotted(const ObjectKey& object, const CellName& name);
+  [[nodiscard]] const DottedCell& dotted(const CellKey& key) { return dotted(key.object, key.cell); }
+  [[nodiscard]] const OriginTotals& totals(const ObjectKey& object, const CellName& name);
+  [[nodiscard]] const OriginTotals& totals(const CellKey& key) {
+    return totals(key.object, key.cell);
+  }
   // Every cell of an object from this name on, up to the last of a kind, in the order of names.
   void for_each(const ObjectKey& object, const CellName& first, CellKind last,
                 const Tables::Visit& visit);
@@ -109,8 +114,9 @@ class Transaction {
   [[nodiscard]] Tables& tables() { return tables_; }
   // The keys of a database that this entry has read for writing or written; all others are as the
   // tables have them.
-  [[nodiscard]] std::vector<ObjectKey> touched(std::uint8_t db) const;
-  [[nodiscard]] bool has_touched(const ObjectKey& object) const {
+  [[nodiscard]] std::vector<ObjectKey> touched(std::uint8_t db);
+  [[nodiscard]] bool has_touched(const ObjectKey& object) {
+    settle(object);
     return overlay_.contains(object) || killed_.contains(object);
   }
   // It has killed everything in the database: only what it touched since can be there.
@@ -134,12 +140,18 @@ class Transaction {
   // What this op had seen: V before the entry, and the ops before it in the entry (R1.3).
   Dot next_dot();
   [[nodiscard]] const VersionVector* killed(const ObjectKey& object) const;
-  const CellValue& under_kill(const CellKey& key, const VersionVector& killed);
-  const CellValue& below(const CellKey& key);
+  const CellValue& under_kill(const ObjectKey& object, const CellName& name,
+                              const VersionVector& killed);
+  const CellValue& below(const ObjectKey& object, const CellName& name);
   ScoreIndex own_scores(const ObjectKey& object);
   // Puts the new value of a cell over what is below, and counts what that changes.
   void put(const CellKey& key, CellValue value, Seen seen);
   void emit(const CellKey& key, Change change);
+  void emit_later_put(const CellKey& key, Change change, Seen seen);
+  // Nearly always nobody looks at what an entry has written before it ends: only when somebody asks
+  // for an object of theirs, the ops that are not in the overlay yet go there.
+  void settle(const ObjectKey& object);
+  void settle();
 
   Tables& tables_;
   Origin origin_;
@@ -154,6 +166,12 @@ class Transaction {
   VersionVector context_;
   std::vector<Op> ops_;
   std::size_t bytes_ = 0;
+  struct Pending {
+    std::size_t op;
+    Seen seen;
+  };
+  static constexpr std::size_t most_pending = 32;
+  SmallVector<Pending, 2> pending_;  // ops, in their order
   struct Object {
     std::map<CellName, CellValue> cells;
     Counts change;  // to the counts of the tables; to nothing, once the object was killed

@@ -21,6 +21,22 @@ void Valued::assign(std::string bytes) {
   tx_.assign(base_key_, std::move(bytes), counted_ ? seen : Seen{});
 }
 
+void Valued::assign_string(const Object& object, std::string bytes) {
+  Transaction& tx = object.transaction();
+  tx.reset(object.cell(CellKind::string_totals));
+  tx.assign(object.cell(CellKind::string_register), std::move(bytes));
+}
+
+const std::string* Valued::plain_text(const Object& object) {
+  Transaction& tx = object.transaction();
+  if (!object.holds(ObjectType::string) ||
+      tx.totals(object.key(), {CellKind::string_totals, {}}).exists()) {
+    return nullptr;
+  }
+  const Sibling* winner = tx.dotted(object.key(), {CellKind::string_register, {}}).winner();
+  return winner == nullptr ? nullptr : &winner->bytes;
+}
+
 void Valued::erase() {
   if (!base_.empty()) {
     const Seen seen{.base = Presence::present, .totals = presence(increments_.exists())};

@@ -37,6 +37,11 @@ class Valued {
 
   // Replaces the register and takes away the increments that are seen.
   void assign(std::string bytes);
+  // The same for a string, of which nothing need be known.
+  static void assign_string(const Object& object, std::string bytes);
+  // Of a string that nobody has incremented, as nearly all; otherwise null. Good until the next
+  // read.
+  [[nodiscard]] static const std::string* plain_text(const Object& object);
   void add(const Total& delta) { tx_.increment(increments_key_, delta); }
   void erase();
 

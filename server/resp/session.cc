@@ -131,6 +131,7 @@ void Session::serve() {
     wait();
     return;
   }
+  now_ = server_.backend().now();
   if (!unanswered_.empty() && !closing_) {
     const auto args = std::exchange(unanswered_, {});
     request(views(args));
@@ -185,10 +186,9 @@ void Session::serve() {
 // Runs one request, or remembers it if it has to be asked again.
 void Session::request(Args args) {
   const std::size_t offset = out_.size();
-  const std::uint64_t now = server_.backend().now().monotonic_us;
   if (asked_since_us_ == 0) {
-    asked_since_us_ = now;
-    last_active_us = now;
+    asked_since_us_ = now_.monotonic_us;
+    last_active_us = now_.monotonic_us;
   }
   again_ = false;
   running_ = true;
@@ -303,7 +303,7 @@ void Session::execute(Args args) {
           "context");
     return;
   }
-  if (server_.pause().holds(may_write(*command), server_.backend().now().monotonic_us)) {
+  if (server_.pause().holds(may_write(*command), now_.monotonic_us)) {
     server_.backend().wake_by(server_.pause().until_us);
     again_ = true;
     return;
@@ -358,20 +358,20 @@ void Session::run(const Command& command, Args args) {
 }
 
 void Session::run_and_count(Call& call, Handler handler) {
-  const std::uint64_t begun_us = server_.backend().now().monotonic_us;
+  const std::uint64_t begun_us = now_.monotonic_us;
   const std::uint64_t errors_before = errors_;
   handler(call);
   if (again_ || (call.tx != nullptr && call.tx->too_long())) {
     return;  // it has not run yet
   }
-  const replica::Now now = server_.backend().now();
-  const std::uint64_t took_us = long_ ? long_->run->busy_us() : now.monotonic_us - begun_us;
+  now_ = server_.backend().now();
+  const std::uint64_t took_us = long_ ? long_->run->busy_us() : now_.monotonic_us - begun_us;
   CommandCounts& counts = server_.statistics().commands[&call.facts];
   ++counts.calls;
   counts.us += took_us;
   counts.failed += errors_ > errors_before ? 1 : 0;
   if (!call.facts.has(flag::skip_slowlog)) {
-    server_.slow_log().note(call.args, took_us, now.unix_ms / 1000, {remote_, name});
+    server_.slow_log().note(call.args, took_us, now_.unix_ms / 1000, {remote_, name});
   }
 }
 
@@ -408,7 +408,7 @@ bool Session::run_on_data(const Command& command, Args args) {
     Call call{server_, *this, *command.facts, args, reply_, nullptr, db};
     return backend.replica().run(
         [&](replica::Transaction& transaction) { run_within(transaction, call, command.run); },
-        demand, backend.now());
+        demand, now_);
   };
   if (server_.options().start_long && !is_one_entry(*command.facts)) {
     demand.most_cells = server_.options().long_cells;
@@ -451,7 +451,7 @@ bool Session::run_on_data(std::span<const Queued> commands) {
           run_within(transaction, call, queued.command->run);
         }
       },
-      demand, backend.now());
+      demand, now_);
   return took(outcome, demand, offset);
 }
 

@@ -149,6 +149,7 @@ class Session {
   std::string pushed_;                   // while it runs
   std::vector<std::string> unanswered_;  // the request that is asked again
   std::uint64_t asked_since_us_ = 0;
+  replica::Now now_;  // when the request before has ended, or these bytes came
   struct Long;
   std::unique_ptr<Long> long_;  // what runs in turns
 };

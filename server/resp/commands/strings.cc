@@ -22,6 +22,10 @@ using replica::Valued;
 std::string text_of(const Object& object) { return Valued::string(object).text().value_or(""); }
 
 void reply_text(const Call& call, const Object& object) {
+  if (const std::string* plain = Valued::plain_text(object)) {
+    call.reply.bulk(*plain);
+    return;
+  }
   const auto text = Valued::string(object).text();
   text ? call.reply.bulk(*text) : call.reply.nil();
 }
@@ -34,12 +38,12 @@ std::optional<Object> string_at(Call& call, std::string_view key) {
 // A write of the whole value that leaves the deadline.
 void rewrite(Object& object, std::string value) {
   object.create(ObjectType::string);
-  Valued::string(object).assign(std::move(value));
+  Valued::assign_string(object, std::move(value));
 }
 
 void replace(Object& object, std::string_view value, bool keep_deadline = false) {
   object.clear_for(ObjectType::string, keep_deadline);
-  Valued::string(object).assign(std::string(value));
+  Valued::assign_string(object, std::string(value));
 }
 
 // ---------------------------------------------------------------- reading
