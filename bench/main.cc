@@ -124,7 +124,8 @@ int run(int argc, char** argv) {
   LoadOptions load_options;
   CLI::App* load = add_load(app, load_options);
   add_format(load, output);
-  const std::vector<Subcommand> subcommands{add_redis(app)};
+  const std::vector<Subcommand> subcommands{add_redis(app),  add_converge(app), add_sets(app),
+                                            add_memory(app), add_start(app),    add_footprint(app)};
   for (const Subcommand& subcommand : subcommands) {
     add_common(subcommand.app, output, places, kvd_flags);
   }

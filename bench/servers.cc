@@ -14,7 +14,6 @@
 #include <sstream>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -428,16 +427,16 @@ std::uint64_t Server::private_bytes() const {
                          "Private_Dirty:");
 }
 
-// Blocks, not lengths: files may be preallocated. Files vanish while one looks.
+// Lengths, not blocks: what is only set aside for a log is not data yet. Files vanish while one
+// looks.
 std::uint64_t Server::disk_bytes() const {
   std::uint64_t bytes = 0;
   std::error_code error;
   for (std::filesystem::recursive_directory_iterator at(directory_ / "data", error), end;
        !error && at != end; at.increment(error)) {
-    struct stat file{};
-    if (::lstat(at->path().c_str(), &file) == 0 && S_ISREG(file.st_mode)) {
-      bytes += static_cast<std::uint64_t>(file.st_blocks) * 512;
-    }
+    std::error_code gone;
+    const auto size = at->is_regular_file(gone) ? at->file_size(gone) : 0;
+    bytes += gone ? 0 : size;
   }
   return bytes;
 }
