@@ -1,9 +1,10 @@
 // kvbench: measures a running node, or nodes that it starts. Prints what it ran on, so that a
 // figure can be repeated.
+#include <algorithm>
 #include <cstdio>
 #include <exception>
-#include <memory>
 #include <string>
+#include <sys/vfs.h>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -102,6 +103,12 @@ void add_common(CLI::App* app, OutputOptions& output, Places& places,
       ->allow_extra_args(false);
 }
 
+bool is_in_memory(const std::string& directory) {
+  constexpr auto tmpfs = 0x01021994;
+  struct statfs system{};
+  return ::statfs(directory.c_str(), &system) == 0 && system.f_type == tmpfs;
+}
+
 int finish(const Report& report, const std::string& command, const OutputOptions& output) {
   if (output.format == "json") {
     print_json(report, command);
@@ -144,12 +151,14 @@ int run(int argc, char** argv) {
   Nursery nursery(places);
   clear_on_signals(nursery);
   const Context context{.nursery = nursery, .cores = two_cores(), .kvd_flags = kvd_flags};
-  for (const Subcommand& subcommand : subcommands) {
-    if (subcommand.app->parsed()) {
-      return finish(subcommand.run(context), command, output);
-    }
+  const auto chosen = std::ranges::find_if(
+      subcommands, [](const Subcommand& subcommand) { return subcommand.app->parsed(); });
+  Report report = chosen->run(context);
+  if (is_in_memory(places.directory)) {
+    report.notes.push_back("warning: " + places.directory +
+                           " is in memory, where a sync costs nothing; name a disk with --dir");
   }
-  return 2;
+  return finish(report, command, output);
 }
 
 }  // namespace

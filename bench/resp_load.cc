@@ -174,9 +174,10 @@ class LoadRun {
     // Else the kernel wakes us up to 50 µs late to save wake-ups, and that would count as the
     // server's.
     ::prctl(PR_SET_TIMERSLACK, 1000);
-    const std::uint64_t all = load_.requests > 0
-                                  ? load_.requests
-                                  : static_cast<std::uint64_t>(load_.rate * load_.seconds);
+    const std::uint64_t all =
+        load_.requests > 0
+            ? load_.requests
+            : std::max(static_cast<std::uint64_t>(load_.rate * load_.seconds), std::uint64_t{1});
     std::vector<LoadConnection*> touched;
     while (issued_ < all || unanswered_ > 0) {
       const TimePoint now = SteadyClock::now();
