@@ -58,9 +58,7 @@ Cluster::Usage Cluster::usage() const {
   for (const auto& node : nodes_) {
     usage.cpu_us.push_back(node->cpu_us());
   }
-  const auto figures = first().metrics();
-  const auto sent = figures.find("starling_peer_sent_bytes_total");
-  usage.sent_bytes = sent == figures.end() ? 0 : sent->second;
+  usage.sent_bytes = first().metric("starling_peer_sent_bytes_total");
   return usage;
 }
 

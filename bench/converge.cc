@@ -125,6 +125,7 @@ void measure_heal(const Context& context, const ConvergeOptions& options, Report
   std::vector<double> after_first;
   std::vector<double> link_ms;
   std::vector<double> overhead;
+  std::vector<double> duplicates;
   for (unsigned round = 0; round < options.rounds; ++round) {
     cluster.cut();
     Random random(round);
@@ -140,6 +141,7 @@ void measure_heal(const Context& context, const ConvergeOptions& options, Report
     cluster.connection(0).must({"SET", "kvbench:last", last});
     cluster.first().settle();
     const double sent = cluster.usage().sent_bytes;
+    const double dropped = cluster.node(1).metric("starling_duplicates_dropped_total");
     const auto begin = SteadyTime::now();
     cluster.heal();
     const auto linked = wait_for_text(cluster.connection(1), {"STRLEN", first},
@@ -154,6 +156,7 @@ void measure_heal(const Context& context, const ConvergeOptions& options, Report
     link_ms.push_back(seconds(begin, linked) * 1e3);
     cluster.converge();
     overhead.push_back((cluster.usage().sent_bytes - sent) / payload);
+    duplicates.push_back(cluster.node(1).metric("starling_duplicates_dropped_total") - dropped);
     say_progress(fmt::format("heal: {:.0f} ops/s, {:.2f} x the payload", per_second.back(),
                              overhead.back()));
   }
@@ -162,16 +165,18 @@ void measure_heal(const Context& context, const ConvergeOptions& options, Report
                             {"per_second", median_of(per_second)},
                             {"per_second_after_first", median_of(after_first)},
                             {"first_visible_ms", median_of(link_ms)},
-                            {"bytes_to_payload", median_of(overhead)}};
+                            {"bytes_to_payload", median_of(overhead)},
+                            {"duplicates", median_of(duplicates)}};
   report.tables.push_back(
       {.title = fmt::format("A link heals that missed {} SET of {} B, medians of {}",
                             options.heal_ops, options.sizes.value_bytes, options.rounds),
        .columns = {"", "ops/s", "ops/s after the first", "first visible, ms",
-                   "bytes sent / payload"},
+                   "bytes sent / payload", "entries received twice"},
        .rows = {{"heal", fmt::format("{:.0f}", median_of(per_second)),
                  fmt::format("{:.0f}", median_of(after_first)),
                  fmt::format("{:.1f}", median_of(link_ms)),
-                 fmt::format("{:.2f}", median_of(overhead))}},
+                 fmt::format("{:.2f}", median_of(overhead)),
+                 fmt::format("{:.0f}", median_of(duplicates))}},
        .note = "Payload: keys and values. From the command `heal` until B shows the last write."});
 }
 

@@ -49,12 +49,6 @@ struct MemoryUse {
   double metadata = 0;  // kvd only, by `explain`: dots, times and origins of a cell
 };
 
-double table_bytes(const Server& kvd) {
-  const auto figures = kvd.metrics();
-  const auto found = figures.find("starling_table_bytes");
-  return found == figures.end() ? 0 : found->second;
-}
-
 // The mean over the cells of a key that `kvctl explain` shows.
 double metadata_of(const Server& kvd, const std::string& key) {
   Client client(
@@ -77,7 +71,7 @@ MemoryUse measure_memory(Server& server, const MemoryType& type, const Workload&
   const auto before_resident = static_cast<double>(server.resident_bytes());
   const auto before_disk = static_cast<double>(server.disk_bytes());
   const bool kvd = server.options().kind == ServerKind::kvd;
-  const double before_tables = kvd ? table_bytes(server) : 0;
+  const double before_tables = kvd ? server.metric("starling_table_bytes") : 0;
   fill(server, workload.preload_count, workload.preload());
   server.settle();
   const auto count = static_cast<double>(workload.preload_count);
@@ -86,7 +80,7 @@ MemoryUse measure_memory(Server& server, const MemoryType& type, const Workload&
   };
   return {each(before_resident, static_cast<double>(server.resident_bytes())),
           each(before_disk, static_cast<double>(server.disk_bytes())),
-          kvd ? each(before_tables, table_bytes(server)) : 0,
+          kvd ? each(before_tables, server.metric("starling_table_bytes")) : 0,
           kvd ? metadata_of(server, type.sample_key) : 0};
 }
 

@@ -91,12 +91,6 @@ void run_side(const Server& server, const RespLoad& load, const NextCommand& nex
   side.errors += report.errors;
 }
 
-double checkpoints_of(const Server& kvd) {
-  const auto figures = kvd.metrics();
-  const auto found = figures.find("starling_checkpoints_total");
-  return found == figures.end() ? 0 : found->second;
-}
-
 // More pairs for a cell; its ratios are those of all that it has had.
 void run_pairs(const RedisOptions& options, const RespLoad& load, const Workload& workload,
                const Pair& servers, Cell& cell) {
@@ -143,14 +137,14 @@ Cell measure(const RedisOptions& options, const Workload& workload, const Mode& 
       run_side(*server, warm_up, workload.commands(1), ignored);
     }
   }
-  const double checkpoints_before = checkpoints_of(*servers[0]);
+  const double checkpoints_before = servers[0]->metric("starling_checkpoints_total");
   StealMeter steal;
   run_pairs(options, load, workload, servers, cell);
   if (spans(cell.throughput, options.bound) || spans(cell.cpu, options.bound)) {
     run_pairs(options, load, workload, servers, cell);
   }
   cell.steal_percent = steal.percent();
-  cell.checkpoints = checkpoints_of(*servers[0]) - checkpoints_before;
+  cell.checkpoints = servers[0]->metric("starling_checkpoints_total") - checkpoints_before;
   for (const std::size_t side : {std::size_t{0}, std::size_t{1}}) {
     cell.sides[side].resident_bytes = servers[side]->resident_bytes();
     cell.sides[side].disk_bytes = servers[side]->disk_bytes();

@@ -441,16 +441,14 @@ std::uint64_t Server::disk_bytes() const {
   return bytes;
 }
 
-std::map<std::string, double> Server::metrics() const {
-  std::map<std::string, double> figures;
+double Server::metric(std::string_view name) const {
   std::istringstream lines(http_body(http_, "/metrics"));
   for (std::string line; std::getline(lines, line);) {
-    const auto space = line.rfind(' ');
-    if (!line.starts_with('#') && space != std::string::npos) {
-      figures[line.substr(0, space)] = std::strtod(line.c_str() + space, nullptr);
+    if (line.starts_with(name) && line.size() > name.size() && line[name.size()] == ' ') {
+      return std::strtod(line.c_str() + name.size(), nullptr);
     }
   }
-  return figures;
+  return 0;
 }
 
 void Server::settle(std::chrono::milliseconds patience) const {

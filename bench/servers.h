@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <ctime>
 #include <filesystem>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -106,8 +105,8 @@ class Server {
   [[nodiscard]] std::uint64_t resident_bytes() const;
   [[nodiscard]] std::uint64_t private_bytes() const;
   [[nodiscard]] std::uint64_t disk_bytes() const;
-  // Every figure at /metrics, by name with labels; kvd only.
-  [[nodiscard]] std::map<std::string, double> metrics() const;
+  // A figure at /metrics, by name with labels; kvd only. 0 if there is none of that name.
+  [[nodiscard]] double metric(std::string_view name) const;
 
   // Waits until it has done what is left of the work behind it: no more than 3 % of a processor for
   // a tenth of a second. Gives up after `patience`.

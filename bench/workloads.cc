@@ -30,7 +30,7 @@ void append_key(std::string& out, std::uint64_t number) {
 
 // Makes a stream out of a function of (out, random) that appends one command.
 template <typename Append>
-std::function<NextCommand(std::uint64_t)> drawn(Append append) {
+std::function<NextCommand(std::uint64_t)> drawn(const Append& append) {
   return [append](std::uint64_t seed) -> NextCommand {
     return [append, random = Random(seed)](std::string& out) mutable { append(out, random); };
   };
@@ -38,7 +38,7 @@ std::function<NextCommand(std::uint64_t)> drawn(Append append) {
 
 // The same out of a function of (out, random, index), in order.
 template <typename Append>
-std::function<NextCommand()> in_order(Append append) {
+std::function<NextCommand()> in_order(const Append& append) {
   return [append]() -> NextCommand {
     return [append, random = Random(7), index = std::uint64_t{0}](std::string& out) mutable {
       append(out, random, index++);
@@ -109,7 +109,7 @@ std::vector<Workload> string_workloads(const WorkloadSizes& sizes,
 // key, member).
 template <typename Append>
 void add_collection(std::vector<Workload>& list, const WorkloadSizes& sizes,
-                    const std::string& command, bool has_value, Append append) {
+                    const std::string& command, bool has_value, const Append& append) {
   const std::uint64_t members = sizes.keys;
   list.push_back(
       {.name = command,
