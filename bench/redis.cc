@@ -277,10 +277,8 @@ std::vector<std::string> compared_with_baseline(const std::vector<Cell>& cells,
 }
 
 void write_baseline(const std::vector<Cell>& cells, const std::string& file) {
-  Json out = {{"machine", machine()},
-              {"commit", STARLING_COMMIT},
-              {"band", 0.4},
-              {"cells", Json::object()}};
+  Json out = {
+      {"machine", machine()}, {"commit", commit()}, {"band", 0.4}, {"cells", Json::object()}};
   const auto rounded = [](double value) { return std::round(value * 100) / 100; };
   for (const Cell& cell : cells) {
     out["cells"][cell.name] = {{"throughput", rounded(cell.throughput.median)},
@@ -505,6 +503,7 @@ Subcommand add_redis(CLI::App& app) {
             } else if (options->quick) {
               options->commands = {"SET", "GET", "INCR", "SADD", "HSET", "ZADD"};
               options->pipelines = {1, 16};
+              options->pairs = 5;
               options->seconds = 0.5;
               options->keys.keys = 100'000;
             } else if (!options->rates.empty() && pipelines->count() == 0) {

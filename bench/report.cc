@@ -268,9 +268,11 @@ std::string machine() {
   return fmt::format("{}, {} cores", processor(), std::thread::hardware_concurrency());
 }
 
+std::string commit() { return STARLING_COMMIT; }
+
 Json run_info(const std::string& command) {
   return {{"machine", machine()},
-          {"commit", STARLING_COMMIT},
+          {"commit", commit()},
           {"build", STARLING_BUILD_TYPE},
           {"command", command},
           {"date", fmt::format("{:%Y-%m-%d %H:%M:%S}Z", fmt::gmtime(std::time(nullptr)))}};

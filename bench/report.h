@@ -59,6 +59,7 @@ struct Report {
 // machine, commit, build, command, date
 [[nodiscard]] Json run_info(const std::string& command);
 [[nodiscard]] std::string machine();
+[[nodiscard]] std::string commit();
 
 void print_text(const Report& report, const std::string& command);
 void print_json(const Report& report, const std::string& command);
