@@ -452,10 +452,10 @@ Subcommand add_redis(CLI::App& app) {
   split(redis->add_option("--commands", options->commands,
                           "SET GET INCR MSET, and SADD HSET ZADD LPUSH LPOP LRANGE on one key or, "
                           "as SADD-many, on 10,000"));
-  auto* pipelines = split(redis
-                              ->add_option("-P,--pipelines", options->pipelines,
-                                           "Commands that a connection sends at once")
-                              ->check(CLI::Range(1, 10'000)));
+  split(redis
+            ->add_option("-P,--pipelines", options->pipelines,
+                         "Commands that a connection sends at once")
+            ->check(CLI::Range(1, 10'000)));
   split(redis->add_option("-d,--sizes", options->sizes, "Bytes of values")
             ->check(CLI::Range(0, 8 << 20)));
   redis
@@ -496,18 +496,24 @@ Subcommand add_redis(CLI::App& app) {
   redis->add_option("--baseline", options->baseline,
                     "A file of ratios: what left its band is said, and nothing fails");
   redis->add_option("--write-baseline", options->write_baseline, "Makes such a file");
-  return {redis, [options, pipelines](const Context& context) {
+  return {redis, [options, redis](const Context& context) {
+            const auto choose = [redis](const char* name, auto& option, const auto& value) {
+              if (redis->count(name) == 0) {  // what was asked for stays
+                option = value;
+              }
+            };
             if (options->all) {
-              options->sizes = {64, 1024, 16384};
-              options->rates = {1000, 20'000};
+              choose("--sizes", options->sizes, std::vector<std::size_t>{64, 1024, 16384});
+              choose("--rates", options->rates, std::vector<double>{1000, 20'000});
             } else if (options->quick) {
-              options->commands = {"SET", "GET", "INCR", "SADD", "HSET", "ZADD"};
-              options->pipelines = {1, 16};
-              options->pairs = 5;
-              options->seconds = 0.5;
-              options->keys.keys = 100'000;
-            } else if (!options->rates.empty() && pipelines->count() == 0) {
-              options->pipelines.clear();
+              choose("--commands", options->commands,
+                     std::vector<std::string>{"SET", "GET", "INCR", "SADD", "HSET", "ZADD"});
+              choose("--pipelines", options->pipelines, std::vector<unsigned>{1, 16});
+              choose("--pairs", options->pairs, 5U);
+              choose("--seconds", options->seconds, 0.5);
+              choose("--keys", options->keys.keys, std::uint64_t{100'000});
+            } else if (!options->rates.empty()) {
+              choose("--pipelines", options->pipelines, std::vector<unsigned>{});
             }
             return Comparison(context, *options).run();
           }};
