@@ -11,9 +11,9 @@ namespace starling::bench {
 // Values in microseconds up to about 2^40. Each power of two is cut into 64 equal buckets.
 class Histogram {
  public:
-  void add(std::uint64_t value) {
-    ++counts_[bucket(value)];
-    ++count_;
+  void add(std::uint64_t value, std::uint64_t times = 1) {
+    counts_[bucket(value)] += times;
+    count_ += times;
     max_ = std::max(max_, value);
   }
 
