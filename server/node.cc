@@ -317,6 +317,10 @@ void Node::Impl::build_doors(Sockets sockets, const FileBudget& files) {
   clients.held = std::clamp<std::uint64_t>(config.memory_bytes / 4, 128u << 20, 1u << 30);
   clients.hello_us = static_cast<std::uint64_t>(config.hello_timeout.count()) * 1000;
   client_door.emplace(*this, clients, counters, rejections);
+  // What the core may have under way to a peer, and a tick's run with the largest entry, fits.
+  static_assert(replica::Config::largest_window + max_entry_size + (2u << 20) +
+                    replica::Config::largest_pull_answer <
+                net::PeerDoor::Limits{}.unsent);
   net::PeerDoor::Limits peers;
   peers.connections = files.peers;
   peers.hello_us = clients.hello_us;

@@ -96,6 +96,9 @@ void write_peer_metrics(MetricsText& text, const replica::View& view) {
   text.counter("starling_peer_push_received_bytes_total",
                "Bytes of entries received from this member.");
   per_peer(text, view, [](const PeerView& p) { return p.bytes_received; });
+  text.gauge("starling_peer_push_under_way_bytes",
+             "Bytes of entries sent to this member that it has not acknowledged yet.");
+  per_peer(text, view, [](const PeerView& p) { return p.bytes_under_way; });
 }
 
 void write_core_metrics(MetricsText& text, const Snapshot& snapshot) {

@@ -115,13 +115,6 @@ std::string told(const Conflict& conflict, const NodeName& name_of) {
   return told + ": " + std::string(sentence(conflict.kind)) + ".";
 }
 
-std::string lines_json(const ConflictJournal& journal, const ConflictQuery& query,
-                       const NodeName& name_of) {
-  JsonWriter json;
-  write_lines(json, journal, query, name_of);
-  return json.take();
-}
-
 std::string journal_json(const ConflictJournal& journal, const ConflictQuery& query,
                          const NodeName& name_of) {
   JsonWriter json;

@@ -17,12 +17,10 @@ struct ConflictQuery {
 
 using NodeName = std::function<std::string(std::uint64_t node)>;
 
-// JSON, newest first: an array of {"key","db","type","kind","lost":{…},"won":{…},"sentence"}, with
-// "field" or "member" where the key holds several, and in each of the two "value" as it begins,
-// "bytes", "node", "epoch", "n" and "time" where these are known.
-[[nodiscard]] std::string lines_json(const ConflictJournal& journal, const ConflictQuery& query,
-                                     const NodeName& name_of);
-// JSON: {"conflicts":[…] as above,"kept","dropped","dropped_up_to"}.
+// JSON: {"conflicts":[…],"kept","dropped","dropped_up_to"}. Lines are newest first, each
+// {"key","db","type","kind","lost":{…},"won":{…},"sentence"}, with "field" or "member" where the
+// key holds several, and in each of the two "value" as it begins, "bytes", "node", "epoch", "n" and
+// "time" where these are known.
 [[nodiscard]] std::string journal_json(const ConflictJournal& journal, const ConflictQuery& query,
                                        const NodeName& name_of);
 

@@ -37,6 +37,9 @@ class Group::RunInTurns final : public LongRun {
   }
 
   void write_part(Transaction& transaction) override {
+    if (transaction.error()) {
+      return;  // it was stopped, and its command does not know yet (scenario stopped_in_turns)
+    }
     if (auto written = group_.write(transaction, std::nullopt, {}); !written) {
       refusal_ = std::move(written.error());
     }

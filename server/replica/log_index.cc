@@ -84,6 +84,9 @@ StoreResult<LogIndex::Found> LogIndex::read(const Origin& origin, std::uint64_t 
     const std::uint64_t before = after;
     for (const Run& run : record->runs()) {
       if (run.origin == origin && run.last > after && run.first <= after + 1) {
+        if (!found.runs.empty() && bytes + run.entries.size() > max_bytes) {
+          return found;
+        }
         bytes += run.entries.size();
         after = run.last;
         found.runs.push_back(run);

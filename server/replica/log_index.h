@@ -31,8 +31,8 @@ class LogIndex {
     std::vector<Run> runs;     // consecutive; the first one contains dot after + 1
     bool below_floor = false;  // the log no longer holds it
   };
-  // Whole runs of `origin` that hold the dots (after, upto], at least one and at most about
-  // `max_bytes`. Runs may begin before `after`: the receiver drops what it has.
+  // Whole runs of `origin` that hold the dots (after, upto]: as many as fit into `max_bytes`, and
+  // the first in any case. Runs may begin before `after`: the receiver drops what it has.
   [[nodiscard]] StoreResult<Found> read(const Origin& origin, std::uint64_t after,
                                         std::uint64_t upto, std::size_t max_bytes) const;
 

@@ -344,7 +344,7 @@ StoreResult<std::string> Replica::explain(const ObjectKey& key) {
   return impl_->explainer().explain(key);
 }
 std::string Replica::conflicts(const ConflictQuery& query) {
-  return lines_json(impl_->group().conflicts(), query, impl_->explainer().names());
+  return journal_json(impl_->group().conflicts(), query, impl_->explainer().names());
 }
 const ConflictJournal& Replica::conflict_journal() const { return impl_->group().conflicts(); }
 bool Replica::wants_tick() const { return impl_->wants_tick(); }

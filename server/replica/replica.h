@@ -1,6 +1,7 @@
 // The replica core: commands and messages in, records, replies and sends out.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -36,6 +37,8 @@ struct Config {
   std::size_t thawed_per_tick = 256;   // cells of a finished checkpoint
   std::uint64_t max_value_bytes = 8u << 20;
   std::size_t hold_bytes = 8u << 20;    // of entries that came too early; more is pulled again
+  std::uint64_t window_bytes = 0;       // under way to a peer; 0: see `window`
+  std::size_t waiting_bytes = 0;        // of requests that wait; 0: see `most_waiting`
   std::size_t conflict_lines = 10'000;  // of the journal (--conflict-lines)
   bool allow_faults = false;
   // Random: a new directory takes its node id from here, every start its nonce and its jitter.
@@ -47,6 +50,24 @@ struct Config {
   std::chrono::milliseconds peer_timeout{5'000};
   // R5.7: until snapshot bootstrap exists, the log is only truncated under this test switch.
   bool truncate_log = false;
+
+  // What bounds memory per peer and for clients that wait (I8).
+  // Of entries that a node has under way to another. A run that is larger goes alone (R2.1).
+  [[nodiscard]] std::uint64_t window() const {
+    return window_bytes > 0 ? window_bytes
+                            : std::clamp(memory_bytes / 16, smallest_window, largest_window);
+  }
+  // … and what one answer to a pull may add to that.
+  [[nodiscard]] std::uint64_t pull_answer() const {
+    return std::min(largest_pull_answer, 2 * window());
+  }
+  [[nodiscard]] std::size_t most_waiting() const {
+    return waiting_bytes > 0 ? waiting_bytes : std::max<std::size_t>(memory_bytes / 8, 1u << 20);
+  }
+
+  static constexpr std::uint64_t smallest_window = 2u << 20;
+  static constexpr std::uint64_t largest_window = 72u << 20;
+  static constexpr std::uint64_t largest_pull_answer = 4u << 20;
 };
 
 // A few figures for health, status and metrics.
@@ -62,6 +83,7 @@ struct PeerView {
   std::int64_t clock_skew_ms = 0;
   std::uint64_t bytes_sent = 0;  // payload of Push messages, both kinds
   std::uint64_t bytes_received = 0;
+  std::uint64_t bytes_under_way = 0;  // sent, and not acknowledged yet
 };
 struct View {
   bool ready = false;
@@ -77,6 +99,7 @@ struct View {
   std::uint64_t evicted_bytes = 0;  // of clean cells, since the start
   std::uint64_t held_bytes = 0;     // entries that came too early
   std::uint64_t waiting_bytes = 0;  // requests that wait
+  std::uint64_t waiting_requests = 0;
   std::uint64_t checkpoints = 0;
   std::uint64_t checkpoint_failures = 0;
   std::uint64_t commands = 0;
@@ -147,7 +170,7 @@ class Replica {
   // As JSON; see Explainer.
   [[nodiscard]] StoreResult<std::string> why(const ObjectKey& key);
   [[nodiscard]] StoreResult<std::string> explain(const ObjectKey& key);
-  // As JSON; see lines_json.
+  // As JSON; see journal_json.
   [[nodiscard]] std::string conflicts(const ConflictQuery& query);
   [[nodiscard]] const ConflictJournal& conflict_journal() const;
   // Something happened since the last end_tick that wants one.

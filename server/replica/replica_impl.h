@@ -35,7 +35,7 @@ class Replica::Impl {
                        .commands = {.max_value_bytes = config_.max_value_bytes},
                        .conflicts = ConflictJournal::Limits::of_lines(config_.conflict_lines),
                        .hold_bytes = config_.hold_bytes}),
-        waiting_(std::max<std::size_t>(config_.memory_bytes / 8, 1u << 20)) {}
+        waiting_(config_.most_waiting()) {}
 
   StoreResult<void> open(Now now);
 

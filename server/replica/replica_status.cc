@@ -55,6 +55,7 @@ View Replica::Impl::view(Now now) const {
   view.evicted_bytes = group_.tables().evicted_bytes();
   view.held_bytes = group_.held().bytes();
   view.waiting_bytes = waiting_.bytes();
+  view.waiting_requests = waiting_.size();
   view.checkpoints = ingested_;
   view.checkpoint_failures = checkpoint_failures_;
   view.commands = commands_;

@@ -9,11 +9,7 @@
 namespace starling::replica {
 namespace {
 
-// What one side may have under way to the other. An entry that is larger goes alone (R2.1).
-constexpr std::uint64_t largest_window = 72u << 20;
-constexpr std::uint64_t smallest_window = 2u << 20;
-constexpr std::size_t push_bytes = 1u << 20;         // of entries in one Push
-constexpr std::size_t pull_answer_bytes = 4u << 20;  // for one Pull
+constexpr std::size_t push_bytes = 1u << 20;  // of entries that are read at once to be pushed
 constexpr std::size_t recent_own_capacity = 8u << 20;
 constexpr std::uint64_t second_us = 1'000'000;
 constexpr std::uint64_t dial_delay_us = 50'000;
@@ -39,7 +35,7 @@ Replicator::Replicator(Group& group, const Config& config, std::uint64_t node,
       config_(config),
       node_(node),
       previous_(previous),
-      window_(std::clamp(config.memory_bytes / 16, smallest_window, largest_window)),
+      window_(config.window()),
       members_(std::move(members)),
       random_state_(splitmix64(config.random_seed ^ node)) {
   wire::Member facts = self_facts();
@@ -196,7 +192,7 @@ void Replicator::received(PeerReceived input, Now now) {
   } else if (const auto* nack = std::get_if<wire::PullNack>(&input.message)) {
     on(link, *nack, now);
   } else if (const auto* ack = std::get_if<wire::Ack>(&input.message)) {
-    on(link, *ack, now);
+    on(link, *ack);
   } else if (const auto* heartbeat = std::get_if<wire::Heartbeat>(&input.message)) {
     on(link, *heartbeat, now);
   } else if (const auto* facts = std::get_if<wire::MemberFacts>(&input.message)) {
@@ -280,14 +276,12 @@ void Replicator::on(Link& link, const wire::Hello& message, Now now) {
   link.name = message.name;
   link.origin = message.origin;
   link.ready = message.ready;
-  link.applied = message.applied;
-  link.durable = message.durable;
   note_clock(link, message.clock_ms, now);
-  last_durable_[link.node] = link.durable;
+  learn(message.members);
+  note_vectors(link, message.applied, message.durable);
   link.credit = window_;
   link.cursor = link.confirmed = message.applied.at(group_.self());
   link.cursor_moved_us = now.monotonic_us;
-  learn(message.members);
   event(Severity::info, "connected to " + link.name);
   consider_join_goal(message.ready || message.applied.empty(), message.applied);
   drop_duplicates(link, now);
@@ -395,7 +389,7 @@ bool Replicator::members_changed() { return std::exchange(members_changed_, fals
 // ---------------------------------------------------------------- entries in
 
 void Replicator::on(Link& link, wire::Push& message, Now now) {
-  link.received_bytes += message.run.entries.size();  // as the sender counts them
+  link.received_bytes += message.run.entries.size() * (mutant("received_twice") ? 2 : 1);
   link.ack_due = true;
   wants_tick_ = true;
   const Origin origin = message.run.origin;
@@ -422,13 +416,13 @@ void Replicator::on(Link& link, wire::Push& message, Now now) {
   }
 }
 
-void Replicator::on(Link& link, const wire::Ack& message, Now now) {
-  link.applied = message.applied;
-  link.durable = message.durable;
-  last_durable_[link.node] = link.durable;
-  link.acknowledged_bytes = std::max(link.acknowledged_bytes, message.received_bytes);
+void Replicator::on(Link& link, const wire::Ack& message) {
+  note_vectors(link, message.applied, message.durable);
+  if (message.received_bytes > link.acknowledged_bytes) {
+    link.acknowledged_bytes = message.received_bytes;
+    link.blocked_since_us = 0;
+  }
   link.credit = message.credit_bytes;
-  (void)now;
   wants_tick_ = true;
 }
 
@@ -436,6 +430,17 @@ void Replicator::note_clock(Link& link, std::uint64_t clock_ms, Now now) {
   link.clock_skew_ms = static_cast<std::int64_t>(clock_ms) - static_cast<std::int64_t>(now.unix_ms);
   link.clock_ms = clock_ms;
   link.clock_at_us = now.monotonic_us;
+}
+
+// What it has on its disk is remembered of a member only, which the directory lists anyway: there
+// may be any number of others who come and go.
+void Replicator::note_vectors(Link& link, const VersionVector& applied,
+                              const VersionVector& durable) {
+  link.applied = applied;
+  link.durable = durable;
+  if (members_.find(link.node) != nullptr) {
+    last_durable_[link.node] = durable;
+  }
 }
 
 std::size_t Replicator::members_with(const VersionVector& upto) const {
@@ -463,9 +468,7 @@ std::int64_t Replicator::expiry_ms(Now now) const {
 }
 
 void Replicator::on(Link& link, const wire::Heartbeat& message, Now now) {
-  link.applied = message.applied;
-  link.durable = message.durable;
-  last_durable_[link.node] = link.durable;
+  note_vectors(link, message.applied, message.durable);
   link.ready = message.ready;
   consider_join_goal(message.ready, message.applied);
   note_clock(link, message.clock_ms, now);
@@ -504,58 +507,91 @@ bool Replicator::lacks_earlier_origin(const Link& link) const {
 void Replicator::push(Link& link, Now now) {
   const Origin& self = group_.self();
   const std::uint64_t end = group_.applied().at(self);
-  // What was sent must show up in its V; if it does not, it was lost on the way: start again from
-  // what the peer says it has.
+  // What was received must show up in its V; if it does not, it had no room there: start again from
+  // what the peer says it has. What is still under way may be slow.
   const std::uint64_t patience_us = std::max<std::uint64_t>(
       second_us, 10'000 * static_cast<std::uint64_t>(config_.heartbeat_interval.count()));
   const std::uint64_t has = link.applied.at(self);
   if (has > link.confirmed || has >= link.cursor) {
     link.confirmed = has;
-    link.cursor = std::max(link.cursor, has);
+    if (has > link.cursor) {
+      link.cursor = has;
+      link.next_bytes = 0;
+    }
     link.cursor_moved_us = now.monotonic_us;
-  } else if (now.monotonic_us > link.cursor_moved_us + patience_us) {
+  } else if (link.under_way() == 0 && now.monotonic_us > link.cursor_moved_us + patience_us) {
     link.cursor = has;
+    link.next_bytes = 0;
     link.cursor_moved_us = now.monotonic_us;
-    link.acknowledged_bytes = link.sent_bytes;
   }
   if (link.cursor < end && lacks_earlier_origin(link)) {
     return;  // it could only put these entries aside; it pulls what comes before them first
   }
-  while (link.cursor < end) {
-    const std::uint64_t under_way =
-        link.sent_bytes - std::min(link.sent_bytes, link.acknowledged_bytes);
-    const std::uint64_t allowed = std::min(link.credit, window_);
-    if (allowed == 0 || (under_way > 0 && under_way + push_bytes > allowed)) {
-      return;  // out of credit: the log keeps it, an Ack comes
+  while (link.cursor < end && has_room(link, link.next_bytes, now)) {
+    std::vector<Run> runs = runs_behind(link);
+    if (runs.empty()) {
+      return;  // below the floor: the peer will pull and learn that it needs state sync
     }
-    std::optional<Run> run;
-    const auto recent = std::ranges::find_if(recent_own_, [&](const Run& r) {
-      return r.first <= link.cursor + 1 && r.last > link.cursor;
-    });
-    if (recent != recent_own_.end()) {
-      run = *recent;
-    } else {
-      auto found = group_.log().read(self, link.cursor, end, push_bytes);
-      if (!found || found->runs.empty()) {
-        return;  // below the floor: the peer will pull and learn that it needs state sync
+    for (Run& run : runs) {
+      const std::uint64_t bytes = run.entries.size();
+      if (!has_room(link, bytes, now)) {
+        link.next_bytes = bytes;
+        return;  // the log keeps it, an Ack comes
       }
-      run = std::move(found->runs.front());
+      link.next_bytes = 0;
+      link.sent_bytes += bytes;
+      link.cursor = run.last;
+      link.last_sent_us = now.monotonic_us;
+      say(link.connection, wire::Push{std::move(run), false});
     }
-    const std::uint64_t last = run->last;
-    link.sent_bytes += run->entries.size();
-    link.cursor = last;
-    link.last_sent_us = now.monotonic_us;
-    say(link.connection, wire::Push{std::move(*run), false});
   }
 }
 
+// R6.1: what is under way stays within the credit. A run that is larger goes alone.
+bool Replicator::has_room(Link& link, std::uint64_t bytes, Now now) const {
+  const std::uint64_t allowed = std::min(link.credit, window_);
+  if (mutant("credit_ignored")) {
+    return true;
+  }
+  if (link.under_way() == 0) {
+    return allowed > 0;
+  }
+  if (allowed > 0 && link.under_way() + bytes <= allowed) {
+    return true;
+  }
+  note_blocked(link, now);
+  return false;
+}
+
+void Replicator::note_blocked(Link& link, Now now) {
+  if (link.blocked_since_us == 0) {
+    link.blocked_since_us = now.monotonic_us;
+  }
+}
+
+// Own entries behind the cursor: at least one run, if the log still holds them.
+std::vector<Run> Replicator::runs_behind(const Link& link) const {
+  const auto recent = std::ranges::upper_bound(recent_own_, link.cursor, {}, &Run::last);
+  if (recent != recent_own_.end() && recent->first <= link.cursor + 1) {
+    return {*recent};
+  }
+  auto found =
+      group_.log().read(group_.self(), link.cursor, group_.applied().at(group_.self()), push_bytes);
+  return found ? std::move(found->runs) : std::vector<Run>{};
+}
+
 void Replicator::on(Link& link, const wire::Pull& message, Now now) {
-  (void)now;
   const std::uint64_t upto = std::min(message.upto, group_.applied().at(message.origin));
   if (message.after >= upto) {
     return;
   }
-  const auto found = group_.log().read(message.origin, message.after, upto, pull_answer_bytes);
+  // Who asks again before an answer has arrived, or for much at once, gets no more until it says
+  // that it has received something: it asks again.
+  if (link.under_way() > window_ && !mutant("pull_flood")) {
+    note_blocked(link, now);
+    return;
+  }
+  const auto found = group_.log().read(message.origin, message.after, upto, config_.pull_answer());
   if (!found) {
     event(Severity::error, "cannot read the log for " + link.name + ": " + found.error().message);
     return;
@@ -684,21 +720,39 @@ void Replicator::send_due(Now now, bool ready) {
 }
 
 void Replicator::drop_silent(Now now) {
-  const std::uint64_t timeout_us = static_cast<std::uint64_t>(config_.peer_timeout.count()) * 1000;
   for (auto it = links_.begin(); it != links_.end();) {
     const Link& link = it->second;
-    if (now.monotonic_us < link.last_heard_us + timeout_us) {
-      due(link.last_heard_us + timeout_us);
+    const std::string silence = this->silence(link, now);
+    if (silence.empty()) {
       ++it;
       continue;
     }
     if (link.greeted) {
-      event(Severity::warning, link.name + " has been silent for " +
-                                   std::to_string(timeout_us / 1000) + " ms: reconnecting");
+      event(Severity::warning, link.name + " has " + silence + ": reconnecting");
     }
     closes_.push_back({link.connection});
     it = links_.erase(it);
   }
+}
+
+// What it has been, for too long. A peer that says nothing of what was sent, while more waits, has
+// not got it and never will: a new connection begins with what it has. A large entry may take a
+// second for each MiB.
+std::string Replicator::silence(const Link& link, Now now) {
+  const auto over = [&](std::uint64_t since_us, std::uint64_t timeout_us) {
+    due(since_us + timeout_us);
+    return now.monotonic_us >= since_us + timeout_us;
+  };
+  const std::uint64_t timeout_us = static_cast<std::uint64_t>(config_.peer_timeout.count()) * 1000;
+  if (over(link.last_heard_us, timeout_us)) {
+    return "been silent for " + std::to_string(timeout_us / 1000) + " ms";
+  }
+  const std::uint64_t patience_us = timeout_us + link.under_way();
+  if (link.blocked_since_us > 0 && over(link.blocked_since_us, patience_us)) {
+    return "not acknowledged " + std::to_string(link.under_way()) + " bytes for " +
+           std::to_string(patience_us / 1000) + " ms";
+  }
+  return {};
 }
 
 void Replicator::dial_missing(Now now) {
@@ -860,6 +914,7 @@ std::vector<PeerView> Replicator::views(Now now) const {
         view.clock_skew_ms = link.clock_skew_ms;
         view.bytes_sent = link.sent_bytes;
         view.bytes_received = link.received_bytes;
+        view.bytes_under_way = link.under_way();
       }
     }
     if (!view.connected) {

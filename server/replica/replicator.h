@@ -1,6 +1,7 @@
 // Deltas between nodes: connections, push, pull, acknowledgements, heartbeats, members (R6).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -47,10 +48,18 @@ struct Link {
   std::uint64_t sent_bytes = 0;
   std::uint64_t acknowledged_bytes = 0;
   std::uint64_t credit = 0;
+  std::uint64_t next_bytes = 0;  // of the run behind `cursor`, if it found no room
+  // Something has found no room since then, and nothing was acknowledged. 0: not so.
+  std::uint64_t blocked_since_us = 0;
 
   // Receiving theirs.
   std::uint64_t received_bytes = 0;
   bool ack_due = false;
+
+  // Of entries: sent, and not acknowledged yet.
+  [[nodiscard]] std::uint64_t under_way() const {
+    return sent_bytes - std::min(sent_bytes, acknowledged_bytes);
+  }
 };
 
 // Decides what to say to whom. Own entries are pushed to every member within its credit; everything
@@ -138,11 +147,12 @@ class Replicator {
   [[nodiscard]] wire::Member self_facts() const;
 
   void note_clock(Link& link, std::uint64_t clock_ms, Now now);
+  void note_vectors(Link& link, const VersionVector& applied, const VersionVector& durable);
   void on(Link& link, const wire::Hello& message, Now now);
   void on(Link& link, wire::Push& message, Now now);
   void on(Link& link, const wire::Pull& message, Now now);
   void on(Link& link, const wire::PullNack& message, Now now);
-  void on(Link& link, const wire::Ack& message, Now now);
+  void on(Link& link, const wire::Ack& message);
   void on(Link& link, const wire::Heartbeat& message, Now now);
   void on(Link& link, const wire::MemberFacts& message);
   void on(Link& link, const wire::Goodbye& message, Now now);
@@ -157,11 +167,15 @@ class Replicator {
 
   void push_all(Now now);
   void push(Link& link, Now now);
+  [[nodiscard]] bool has_room(Link& link, std::uint64_t bytes, Now now) const;
+  static void note_blocked(Link& link, Now now);
+  [[nodiscard]] std::vector<Run> runs_behind(const Link& link) const;
   [[nodiscard]] bool lacks_earlier_origin(const Link& link) const;
   void send_due(Now now, bool ready);
   void pull_missing(Now now);
   void dial_missing(Now now);
   void drop_silent(Now now);
+  [[nodiscard]] std::string silence(const Link& link, Now now);
   void due(std::uint64_t at_us) { next_due_us_ = std::min(next_due_us_, at_us); }
   [[nodiscard]] std::uint64_t backoff_us(std::uint64_t failures);
   [[nodiscard]] std::uint64_t random();
@@ -179,7 +193,7 @@ class Replicator {
   std::set<std::string> own_addresses_;  // that turned out to be ourselves
   DialId last_dial_ = 0;
   std::map<Origin, PullState> pulls_;
-  std::deque<Run> recent_own_;
+  std::deque<Run> recent_own_;  // the latest, in order
   std::size_t recent_own_bytes_ = 0;
   std::set<std::uint64_t> cut_;
   bool cut_all_ = false;
@@ -189,7 +203,7 @@ class Replicator {
   std::optional<VersionVector> join_goal_;
   Refused refused_{};
   std::map<std::string, std::uint64_t> conflicts_;       // sentence -> when it was true last
-  std::map<std::uint64_t, VersionVector> last_durable_;  // by node, over connections
+  std::map<std::uint64_t, VersionVector> last_durable_;  // of members, over connections
   std::vector<DigestQuestion> digest_questions_;
   std::vector<DigestAnswer> digest_answers_;
   std::uint64_t random_state_;

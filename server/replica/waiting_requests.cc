@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "crdt/mutants.h"
+
 namespace starling::replica {
 namespace {
 
@@ -24,7 +26,8 @@ std::size_t bytes_waiting(const ClientRequest& waiting) {
 
 bool WaitingRequests::add(ClientRequest& request, std::uint64_t until_us) {
   const std::size_t bytes = bytes_waiting(request);
-  if (waiting_.size() >= most_ || (!waiting_.empty() && bytes_ + bytes > most_bytes_)) {
+  const bool too_much = !waiting_.empty() && bytes_ + bytes > most_bytes_;
+  if (waiting_.size() >= most_ || (too_much && !mutant("waiting_unbounded"))) {
     return false;
   }
   bytes_ += bytes;

@@ -86,7 +86,7 @@ TEST_CASE("CRDT.CONFLICTS lists what lost, newest first") {
   TestServer redis({}, usual_options(), prepare_conflicts);
   const std::string all = redis.ask("CRDT.CONFLICTS");
   CHECK(
-      all.starts_with("[['key', 'h', 'db', 0, 'type', 'hash', 'field', 'f', 'kind', "
+      all.starts_with("['conflicts', [['key', 'h', 'db', 0, 'type', 'hash', 'field', 'f', 'kind', "
                       "'overwritten', 'lost', ['value', 'of a', 'bytes', 4, 'node', 'node 1', "));
   CHECK(all.find("'three of a'") < all.find("'two of a'"));
   CHECK(all.find("'two of a'") < all.find("'one of a'"));
@@ -94,14 +94,20 @@ TEST_CASE("CRDT.CONFLICTS lists what lost, newest first") {
   CHECK(all.find("neither write had seen the other, and the later clock is read.'") !=
         std::string::npos);
   redis.speak_resp3();
-  CHECK(redis.ask("CRDT.CONFLICTS COUNT 1").starts_with("[{'key': 'h', 'db': 0, 'type': 'hash', "));
+  CHECK(redis.ask("CRDT.CONFLICTS COUNT 1")
+            .starts_with("{'conflicts': [{'key': 'h', 'db': 0, 'type': 'hash', "));
 }
 
 TEST_CASE("CRDT.CONFLICTS of one key, or of the last few") {
   TestServer redis({}, usual_options(), prepare_conflicts);
   const auto lines = [&](std::string_view command) {
     const std::string bytes = redis.raw(words(command));
-    return ReplyReader(bytes).read_parts().size();
+    const std::string text = ReplyReader(bytes).read_parts().at(1);
+    std::size_t count = 0;
+    for (std::size_t at = 0; (at = text.find("'sentence'", at)) != std::string::npos; ++at) {
+      ++count;
+    }
+    return count;
   };
   CHECK(lines("CRDT.CONFLICTS") == 4);
   CHECK(lines("crdt.conflicts count 2") == 2);
@@ -114,9 +120,19 @@ TEST_CASE("CRDT.CONFLICTS of one key, or of the last few") {
   CHECK(lines("CRDT.CONFLICTS") == 4);
 }
 
+TEST_CASE("CRDT.CONFLICTS says how many lines had to go, and up to when") {
+  replica::Config config;
+  config.conflict_lines = 3;
+  TestServer redis(config, usual_options(), prepare_conflicts);
+  const std::string all = redis.ask("CRDT.CONFLICTS");
+  CHECK(all.find("'one of a'") == std::string::npos);
+  CHECK(all.find("], 'kept', 3, 'dropped', 1, 'dropped_up_to', '") != std::string::npos);
+}
+
 TEST_CASE("a node without conflicts has none, and mistakes are named") {
   TestServer redis;
-  CHECK(redis.ask("CRDT.CONFLICTS") == "[]");
+  CHECK(redis.ask("CRDT.CONFLICTS") ==
+        "['conflicts', [], 'kept', 0, 'dropped', 0, 'dropped_up_to', nil]");
   CHECK(redis.ask("CRDT.CONFLICTS COUNT") == "-ERR syntax error");
   CHECK(redis.ask("CRDT.CONFLICTS LIMIT 1") == "-ERR syntax error");
   CHECK(redis.ask("CRDT.CONFLICTS COUNT 0") == "-ERR COUNT must be above 0");

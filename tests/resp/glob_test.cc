@@ -97,7 +97,8 @@ TEST_CASE("no pattern takes long") {
     const std::string text(10'000, 'a');
     const auto start = std::chrono::steady_clock::now();
     CHECK_FALSE(matches(pattern, text));
-    CHECK(std::chrono::steady_clock::now() - start < std::chrono::milliseconds(500));
+    // With backtracking it would be years; a sanitizer on a busy machine takes a second.
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5));
   }
 }
 

@@ -89,8 +89,12 @@ class Checker {
   virtual void logging(NodeHistory&, const Written&) {}  // `committed` is still of before
   virtual void logged(NodeHistory&, const Written&) {}   // the history is that of after
   virtual void replied(NodeHistory&, const wire::Response&, const Written*, std::uint64_t) {}
+  virtual void sending(NodeHistory&, const std::vector<replica::Send>&,  // all of one tick
+                       const replica::Config&) {}
   virtual void said(NodeHistory&, const wire::PeerMessage&) {}
-  virtual void heard(NodeHistory&, const wire::PeerMessage&) {}
+  // On the way to a peer, by the network: bytes of entries.
+  virtual void unsent(NodeHistory&, replica::ConnectionId, std::uint64_t /*bytes*/) {}
+  virtual void heard(NodeHistory&, replica::ConnectionId, const wire::PeerMessage&) {}
   virtual void digested(NodeHistory&, const VersionVector&, const Digest&) {}
   virtual void ingested(NodeHistory&, std::uint64_t /*position*/, const FaultyStore&) {}
   virtual void truncating(NodeHistory&, std::uint64_t /*first_kept*/, const replica::View&,

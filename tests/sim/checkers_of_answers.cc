@@ -205,7 +205,7 @@ class Joiners final : public Checker {
  public:
   Joiners() : Checker("R5.7", "a new node serves nobody before it has what a ready member had") {}
 
-  void heard(NodeHistory& node, const wire::PeerMessage& message) override {
+  void heard(NodeHistory& node, replica::ConnectionId, const wire::PeerMessage& message) override {
     if (node.founder || met_.contains(node.id)) {
       return;
     }

@@ -344,6 +344,7 @@ bool Cluster::tell(Node& node, replica::RequestId id, const wire::Response& resp
 }
 
 bool Cluster::talk(Node& node, const Effects& effects) {
+  judge_.sending(node.index, effects.sends, node.config);
   for (const auto& [connection, message] : effects.sends) {
     if (!lives(node)) {
       return false;
@@ -356,6 +357,9 @@ bool Cluster::talk(Node& node, const Effects& effects) {
       coverage_.hit("branch pull refused below the floor");
     }
     network.send(node.index, connection, message);
+    if (const auto bytes = network.unsent(connection)) {
+      judge_.unsent(node.index, connection, *bytes);
+    }
   }
   for (const auto& one : effects.dials) {
     network.dial(node.index, find(one.address), one.dial);

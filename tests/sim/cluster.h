@@ -151,9 +151,10 @@ class Cluster final : private Endpoints {
     return nodes_[node]->lifetime;
   }
   void feed(std::size_t node, replica::Input input) override;
-  void heard(std::size_t node, std::size_t from, const wire::PeerMessage& message) override {
+  void heard(std::size_t node, std::size_t from, replica::ConnectionId connection,
+             const wire::PeerMessage& message) override {
     count_waiting(*nodes_[node], message);
-    judge_.heard(node, from, message, now_us());
+    judge_.heard(node, {from, connection, message}, now_us());
   }
   void broken(std::string complaint) override { judge_.complain("wire", std::move(complaint)); }
 

@@ -134,7 +134,7 @@ const char* CommandMix::one_of(std::initializer_list<const char*> words) {
 }
 
 std::string CommandMix::scores_key() {
-  return taste_.board && random_.chance(0.4) ? board : key_for(ObjectType::sorted_set);
+  return taste_.board && random_.chance(0.5) ? board : key_for(ObjectType::sorted_set);
 }
 
 std::string CommandMix::member(const std::string& key) {
@@ -166,8 +166,8 @@ Command CommandMix::add_scores() {
     words.emplace_back("INCR");
   }
   std::size_t members = increment ? 1 : random_.between(1, 2);
-  if (words[1] == board && !increment && random_.chance(0.15)) {
-    members = 50;
+  if (words[1] == board && !increment && random_.chance(0.4)) {
+    members = 75;  // so that it soon has most of them, and an index
   }
   for (; members > 0; --members) {
     words.push_back(score());

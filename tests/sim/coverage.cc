@@ -34,6 +34,10 @@ constexpr const char* wanted[] = {
     "branch expired key hidden", "branch write takes the expired key away first",
     "branch deadline of no key", "branch later of concurrent deadlines",
     "branch concurrent raises or lowerings",
+    // bounds
+    "branch held entries fill most of their bound", "branch push fills most of the credit",
+    "branch answer to a pull fills most of its bound", "branch more under way than the credit",
+    "branch requests that wait fill most of their bound",
     // the conflict journal
     "branch conflict: overwritten", "branch conflict: hidden increments",
     "branch conflict: hidden type", "branch conflict line dropped",

@@ -456,13 +456,24 @@ void Judge::replied(std::size_t index, const wire::Response& response, std::uint
 
 // ---------------------------------------------------------------- messages
 
+void Judge::sending(std::size_t index, const std::vector<replica::Send>& sends,
+                    const replica::Config& config) {
+  NodeHistory& node = history_.node(index);
+  show([&](Checker& checker) { checker.sending(node, sends, config); });
+}
+
 void Judge::said(std::size_t index, const wire::PeerMessage& message) {
   NodeHistory& node = history_.node(index);
   show([&](Checker& checker) { checker.said(node, message); });
 }
 
-void Judge::heard(std::size_t index, std::size_t from, const wire::PeerMessage& message,
-                  std::uint64_t now_us) {
+void Judge::unsent(std::size_t index, replica::ConnectionId connection, std::uint64_t bytes) {
+  NodeHistory& node = history_.node(index);
+  show([&](Checker& checker) { checker.unsent(node, connection, bytes); });
+}
+
+void Judge::heard(std::size_t index, const Hearing& hearing, std::uint64_t now_us) {
+  const auto& [from, connection, message] = hearing;
   NodeHistory& node = history_.node(index);
   std::optional<std::uint64_t> clock_ms;
   if (const auto* hello = std::get_if<wire::Hello>(&message)) {
@@ -475,7 +486,7 @@ void Judge::heard(std::size_t index, std::size_t from, const wire::PeerMessage& 
     const auto known = node.clocks_ahead_ms.try_emplace(from, ahead_ms).first;
     known->second = std::max(known->second, ahead_ms);
   }
-  show([&](Checker& checker) { checker.heard(node, message); });
+  show([&](Checker& checker) { checker.heard(node, connection, message); });
 }
 
 void Judge::digested(std::size_t index, const VersionVector& applied, const Digest& digest) {

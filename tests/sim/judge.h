@@ -42,9 +42,16 @@ class Judge {
   void ticked(std::size_t node, const Tick& tick);
   void committed(std::size_t node, const replica::LogWrite& write);
   void replied(std::size_t node, const wire::Response& response, std::uint64_t now_us);
+  void sending(std::size_t node, const std::vector<replica::Send>& sends,
+               const replica::Config& config);
   void said(std::size_t node, const wire::PeerMessage& message);
-  void heard(std::size_t node, std::size_t from, const wire::PeerMessage& message,
-             std::uint64_t now_us);
+  void unsent(std::size_t node, replica::ConnectionId connection, std::uint64_t bytes);
+  struct Hearing {
+    std::size_t from = 0;
+    replica::ConnectionId connection = 0;
+    const wire::PeerMessage& message;
+  };
+  void heard(std::size_t node, const Hearing& hearing, std::uint64_t now_us);
   void synced(std::size_t node, std::uint64_t position);
   void digested(std::size_t node, const VersionVector& applied, const Digest& digest);
   void froze(std::size_t node);

@@ -31,7 +31,7 @@ constexpr std::array all = {
     Mutant{"clock_unclamped", "any clock ahead is adopted", "clock_ahead", 0},
     // sorted sets, deadlines, flushing
     Mutant{"raise_is_plain", "of concurrent raises the later one is read", "zadd_raises", 0},
-    Mutant{"score_kept", "the index of scores keeps a member that is gone", "", 200},
+    Mutant{"score_kept", "the index of scores keeps a member that is gone", "", 50},
     Mutant{"first_deadline", "of concurrent deadlines the first holds", "", 200},
     Mutant{"expiry_own_clock", "keys expire by the own clock alone", "", 50},
     Mutant{"hint_believed", "expiry does not look at the key before it takes it away", "", 50},
@@ -74,6 +74,10 @@ constexpr std::array all = {
     // peers
     Mutant{"no_pull", "nothing is ever pulled", "", 50},
     Mutant{"hold_unbounded", "early entries are put aside without a bound", "", 50},
+    Mutant{"credit_ignored", "an origin pushes without looking at the credit", "", 50},
+    Mutant{"pull_flood", "a pull is answered whatever is under way already", "", 50},
+    Mutant{"received_twice", "an Ack counts what it has received twice", "", 50},
+    Mutant{"waiting_unbounded", "requests wait without a bound", "", 50},
     Mutant{"pull_storm", "a pull that brought nothing is repeated at once", "pull_storm", 0},
     Mutant{"ack_volatile", "an Ack calls durable what is only applied", "volatile_ack", 0},
     Mutant{"truncate_eagerly", "the log floor ignores what peers have on disk", "eager_floor", 0},

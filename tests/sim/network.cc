@@ -93,7 +93,7 @@ void SimNetwork::send(std::size_t from, replica::ConnectionId id,
                       const wire::PeerMessage& message) {
   const std::size_t connection = (id - 1) / 2;
   const std::size_t sender = (id - 1) % 2;
-  const Side& side = connections_[connection].side[sender];
+  Side& side = connections_[connection].side[sender];
   if (!side.open || side.lifetime != nodes_.lifetime(from)) {
     return;
   }
@@ -103,7 +103,8 @@ void SimNetwork::send(std::size_t from, replica::ConnectionId id,
   if (filter_ && filter_(from, to, message)) {
     return;
   }
-  Packet packet{wire::encode(message)};
+  const auto* push = std::get_if<wire::Push>(&message);
+  Packet packet{wire::encode(message), push != nullptr ? push->run.entries.size() : 0};
   trace_.mix(timeline_.now_us(), from * 64 + to, roll_hash(0, packet.frame));
   if (trace_.keeps_lines()) {
     trace_.show(timeline_.now_us(),
@@ -117,12 +118,14 @@ void SimNetwork::send(std::size_t from, replica::ConnectionId id,
   }
   if (!hello && random_.chance(weather.duplication)) {
     coverage_.hit("fault frame duplicated");
+    side.repeated = side.repeated || push != nullptr;
     transmit(connection, sender, packet, true);
   }
   const bool reorder = !hello && random_.chance(weather.reordering);
   if (reorder) {
     coverage_.hit("fault frame reordered");
   }
+  side.unsent += packet.entries;
   transmit(connection, sender, std::move(packet), !reorder);
 }
 
@@ -153,6 +156,7 @@ void SimNetwork::arrive(std::size_t connection, std::size_t from, Packet packet)
     sender.parked.push_back(std::move(packet));
     return;
   }
+  sender.unsent -= std::min(sender.unsent, packet.entries);
   if (!alive(receiver)) {
     // A machine that is down says nothing; one that is up again answers with a reset.
     if (nodes_.reachable(receiver.node) && !packet.frame.empty() && sender.open) {
@@ -181,7 +185,7 @@ void SimNetwork::arrive(std::size_t connection, std::size_t from, Packet packet)
     nodes_.broken("a message does not decode: " + std::string(wire::message(message.error())));
     return;
   }
-  nodes_.heard(receiver.node, sender.node, *message);
+  nodes_.heard(receiver.node, sender.node, id_of(connection, 1 - from), *message);
   nodes_.feed(receiver.node, replica::PeerReceived{id_of(connection, 1 - from), std::move(*message),
                                                    packet.frame.size()});
 }

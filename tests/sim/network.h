@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -29,7 +30,8 @@ class Endpoints {
   // Grows with every start and every crash: connections of earlier lifetimes are broken.
   [[nodiscard]] virtual std::uint64_t lifetime(std::size_t node) const = 0;
   virtual void feed(std::size_t node, replica::Input input) = 0;
-  virtual void heard(std::size_t node, std::size_t from, const wire::PeerMessage& message) = 0;
+  virtual void heard(std::size_t node, std::size_t from, replica::ConnectionId connection,
+                     const wire::PeerMessage& message) = 0;
   virtual void broken(std::string complaint) = 0;
 };
 
@@ -76,11 +78,18 @@ class SimNetwork {
   [[nodiscard]] std::size_t other_end(replica::ConnectionId id) const {
     return connections_[(id - 1) / 2].side[id % 2].node;
   }
+  // Bytes of entries that this end has sent and that have not arrived. Empty once something came
+  // twice: then its peer acknowledges more than was sent.
+  [[nodiscard]] std::optional<std::uint64_t> unsent(replica::ConnectionId id) const {
+    const Side& side = connections_[(id - 1) / 2].side[(id - 1) % 2];
+    return side.repeated ? std::nullopt : std::optional(side.unsent);
+  }
   [[nodiscard]] std::uint64_t messages() const { return messages_; }
 
  private:
   struct Packet {
-    std::string frame;  // empty: the end of the connection
+    std::string frame;          // empty: the end of the connection
+    std::uint64_t entries = 0;  // bytes of these in it
   };
   struct Side {
     std::size_t node = 0;
@@ -88,6 +97,8 @@ class SimNetwork {
     bool open = true;
     std::uint64_t last_delivery_us = 0;  // of what it sent
     std::deque<Packet> parked;           // what it sent into a partition
+    std::uint64_t unsent = 0;
+    bool repeated = false;
   };
   struct Connection {
     Side side[2];

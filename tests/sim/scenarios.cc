@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/sim/door_command.h"
 #include "tests/sim/final_checks.h"
 #include "tests/sim/stage.h"
 
@@ -122,6 +123,33 @@ void blocked_expiry(Stage& stage) {
       ticks < 2'000, "liveness",
       "nodes that have nothing to do but wait woke up " + std::to_string(ticks) + " times in 10 s");
   stage.cluster().disk(n0).set_full(false);
+}
+
+// A command in turns is told to stop after its first part. It goes on to its end without knowing,
+// but nothing of that may be written any more.
+void stopped_in_turns(Stage& stage) {
+  stage.cluster().in_turns = InTurns{.long_cells = 2, .part_ops = 3, .longest_pause_us = 100 * ms};
+  const NodeIndex node = stage.node();
+  std::string line = "SADD basket";
+  for (int i = 0; i < 20; ++i) {
+    line += " item" + std::to_string(i);
+  }
+  wire::Request request;
+  request.commands = {door_command(line)};
+  std::optional<wire::Response> answer;
+  const std::uint64_t before = stage.view(node).log_position;
+  (void)stage.cluster().request(node, request,
+                                [&](const wire::Response& response) { answer = response; });
+  while (stage.view(node).log_position == before && !answer) {
+    stage.run(ms);
+  }
+  stage.cluster().disk(node).set_full(true);
+  stage.run(10 * second);
+  const auto* error = answer ? std::get_if<wire::Error>(&answer->results.front()) : nullptr;
+  stage.expect(error != nullptr && error->code == wire::ErrorCode::no_space, "0008",
+               "a command for which there is no space goes on in turns");
+  stage.cluster().disk(node).set_full(false);
+  stage.expect_redis(node, "SCARD basket", std::int64_t{2});  // beside the header of its type
 }
 
 // ---------------------------------------------------------------- disks
@@ -284,6 +312,8 @@ constexpr std::array of_faults = {
              retry_after_expiry},
     Scenario{"blocked_expiry", "who cannot expire anything now asks again later, not at once",
              blocked_expiry},
+    Scenario{"stopped_in_turns", "a command that was stopped between two turns writes no more",
+             stopped_in_turns},
     Scenario{"volatile_ack", "an Ack calls durable only what is on a disk", volatile_ack},
     Scenario{"eager_floor", "a log is kept for members that are away", eager_floor},
     Scenario{"state_ahead", "a checkpoint waits for its log", state_ahead},

@@ -61,6 +61,7 @@ class Seed {
   explicit Seed(const Cluster::Options& options)
       : cluster_(options),
         random_(options.seed ^ 0x5EED),
+        bounds_(options.seed ^ 0xB0D5),
         faults_(cluster_, options.seed ^ 0xFA17) {
     build();
     clients_.emplace(cluster_, random_);
@@ -98,6 +99,8 @@ class Seed {
     const bool small_memory = random_.chance(0.6);
     const bool small_buffers = random_.chance(0.3);
     const bool small_journal = random_.chance(0.25);
+    const bool small_windows = bounds_.chance(0.3);
+    const bool little_waits = bounds_.chance(0.3);
     truncates_ = random_.chance(0.25);
     const bool syncs = truncates_ || random_.chance(0.9);  // or no log could be truncated
     const auto sync = !syncs                ? replica::SyncMode::os
@@ -112,6 +115,8 @@ class Seed {
       config.thawed_per_tick = random_.between(1, 20);
       config.conflict_lines = small_journal ? random_.between(3, 12) : config.conflict_lines;
       config.hold_bytes = small_buffers ? random_.between(2u << 10, 16u << 10) : 8u << 20;
+      config.window_bytes = small_windows ? bounds_.between(200, 4u << 10) : 0;
+      config.waiting_bytes = little_waits ? bounds_.between(300, 1'200) : 0;
       config.heartbeat_interval = std::chrono::milliseconds(heartbeat_ms);
       config.peer_timeout = std::chrono::milliseconds(heartbeat_ms * random_.between(4, 8));
       config.truncate_log = truncates_;
@@ -214,6 +219,7 @@ class Seed {
 
   Cluster cluster_;
   Random random_;
+  Random bounds_;  // apart, so that what else follows from a seed does not hang on them
   bool truncates_ = false;
   Faults faults_;
   std::uint64_t faults_happened_ = 0;

@@ -29,7 +29,8 @@ void look(Call& call, StoreResult<std::string> (replica::Replica::*ask)(const Ob
 void explain(Call& call) { look(call, &replica::Replica::explain); }
 void why(Call& call) { look(call, &replica::Replica::why); }
 
-// What lost, newest first. KEY is one of the selected database; without it, of all.
+// What lost, newest first, and how much of it was dropped. KEY is one of the selected database;
+// without it, of all.
 void conflicts(Call& call) {
   replica::ConflictQuery query;
   for (std::size_t i = 1; i < call.size(); i += 2) {

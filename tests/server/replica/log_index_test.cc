@@ -32,11 +32,13 @@ TEST_CASE("runs come whole and consecutive; the first holds the dot that was ask
   CHECK(written.read(20, 20).runs.empty());
 }
 
-TEST_CASE("the answer is cut at the first run beyond the bound") {
+TEST_CASE("the answer keeps to its bound; a first run that is larger comes alone") {
   Written written;
   CHECK(written.read(0, 20, 1).runs.size() == 1);
-  const std::size_t two = written.a.own()[0].entries.size() + 1;
+  const auto own = written.a.own();
+  const std::size_t two = own[0].entries.size() + own[1].entries.size();
   CHECK(written.read(0, 20, two).runs.size() == 2);
+  CHECK(written.read(0, 20, two - 1).runs.size() == 1);
 }
 
 TEST_CASE("places are found in memory, in the state, and across the two") {

@@ -282,6 +282,67 @@ TEST_CASE("an entry that is larger than the credit goes alone") {
   CHECK(cluster.text("b", get("large")).size() == 8u << 20);
 }
 
+TEST_CASE("an entry that is larger than the rest of the credit waits until nothing is under way") {
+  Config small;
+  small.window_bytes = 10'000;
+  TestCluster cluster;
+  meet(cluster, {"b"}, small);
+  cluster.network = [](const std::string& from, const std::string&, wire::PeerMessage& message) {
+    return from == "a" || !std::holds_alternative<wire::Ack>(message);
+  };
+  cluster.sent.clear();
+  cluster.ask("a", set("small", "x"));
+  cluster.ask("a", set("large", std::string(50'000, 'x')));
+  cluster.run_ms(100);
+  CHECK(cluster.messages<wire::Push>("a", "b").size() == 1);
+  CHECK(cluster.view("a").peers.front().bytes_under_way > 0);
+  cluster.network = [](const std::string&, const std::string&, wire::PeerMessage&) { return true; };
+  REQUIRE(cluster.converge());
+  CHECK(cluster.text("b", get("large")).size() == 50'000);
+}
+
+TEST_CASE("who pulls before an answer has arrived gets no more than one of them (I8)") {
+  Config small;
+  small.window_bytes = 10'000;
+  TestCluster cluster;
+  meet(cluster, {"b"}, small);
+  // b hears nothing of entries, and goes on asking for them.
+  cluster.network = [](const std::string&, const std::string&, wire::PeerMessage& message) {
+    return !std::holds_alternative<wire::Push>(message);
+  };
+  for (int i = 0; i < 40; ++i) {
+    cluster.ask("a", set("k" + std::to_string(i), std::string(1000, 'x')));
+  }
+  cluster.sent.clear();
+  cluster.run_ms(4000);
+  CHECK(cluster.messages<wire::Pull>("b", "a").size() > 3);
+  std::size_t bytes = 0;
+  for (const auto& push : cluster.messages<wire::Push>("a", "b")) {
+    bytes += push.run.entries.size();
+  }
+  CHECK(bytes > 15'000);
+  CHECK(bytes <= 30'000);
+  CHECK(cluster.view("a").peers.front().bytes_under_way <= 30'000);
+}
+
+TEST_CASE("a peer that does not acknowledge what it gets is connected to anew") {
+  Config small;
+  small.window_bytes = 10'000;
+  TestCluster cluster;
+  meet(cluster, {"b"}, small);
+  cluster.network = [](const std::string&, const std::string&, wire::PeerMessage& message) {
+    return !std::holds_alternative<wire::Push>(message);
+  };
+  for (int i = 0; i < 40; ++i) {
+    cluster.ask("a", set("k" + std::to_string(i), std::string(1000, 'x')));
+  }
+  cluster.sent.clear();
+  cluster.run_ms(8000);
+  CHECK_FALSE(cluster.messages<wire::Hello>("a", "b").empty());
+  cluster.network = [](const std::string&, const std::string&, wire::PeerMessage&) { return true; };
+  REQUIRE(cluster.converge());
+}
+
 TEST_CASE("a node whose memory is full takes nothing in, says credit 0, and goes on afterwards") {
   Config small;
   small.memory_bytes = 4u << 20;
