@@ -87,8 +87,7 @@ const Cells::value_type& Cells::back() const { return *page(page_count() - 1).ba
 Cells::At Cells::bound(const CellName& name) const {
   const std::uint64_t order = order_of(name);
   const auto before = [&](const Slot& slot) {
-    return slot.order != order ? slot.order < order
-                               : slot.cell->first.subkey() < name.subkey();
+    return slot.order != order ? slot.order < order : slot.cell->first.subkey() < name.subkey();
   };
   std::size_t i = 0;
   std::uint64_t low = 0;
@@ -107,8 +106,8 @@ Cells::At Cells::bound(const CellName& name) const {
     }
   }
   const Page& page = this->page(i);
-  std::size_t slot = first_not_less(
-      page.size(), [&](std::size_t at) { return page[at].order; }, order, low, high);
+  std::size_t slot =
+      first_not_less(page.size(), [&](std::size_t at) { return page[at].order; }, order, low, high);
   while (slot < page.size() && before(page[slot])) {
     ++slot;
   }

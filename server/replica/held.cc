@@ -54,8 +54,8 @@ void HeldTable::put(Shard& shard, Slot slot) {
 
 void HeldTable::grow(Shard& shard) {
   constexpr std::size_t least = 8;
-  std::vector<Slot> old = std::exchange(
-      shard.slots, std::vector<Slot>(std::max(least, 2 * shard.slots.size())));
+  std::vector<Slot> old =
+      std::exchange(shard.slots, std::vector<Slot>(std::max(least, 2 * shard.slots.size())));
   shard.used = 0;
   for (Slot& slot : old) {
     if (slot.held != nullptr) {

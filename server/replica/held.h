@@ -22,8 +22,8 @@ class LayerObject;  // layer.h
 // where it is in memory as long as any of this is there, so a layer's part names its key by it.
 // A part lies in at most three layers at once: a dirty one, one that is frozen or thaws, and the
 // clean one.
-struct Held : boost::intrusive::list_base_hook<
-                  boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+struct Held
+    : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
   Held(ObjectKey its_key, std::uint64_t its_place) : key(std::move(its_key)), place(its_place) {}
 
   const ObjectKey key;

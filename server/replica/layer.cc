@@ -20,10 +20,10 @@ std::int64_t difference(const LayerObject& object) {
 
 std::size_t cell_size(const CellName& name, const CellDelta& delta) {
   constexpr std::size_t node_overhead = 16 + 24;  // of the allocation, and a slot of a page
-  constexpr std::size_t short_string = 15;  // needs no room of its own
+  constexpr std::size_t short_string = 15;        // needs no room of its own
   const std::size_t size = name.subkey().size();
-  return node_overhead + sizeof(LayerCell) + sizeof(CellName) +
-         (size > short_string ? size : 0) + heap_size(delta);
+  return node_overhead + sizeof(LayerCell) + sizeof(CellName) + (size > short_string ? size : 0) +
+         heap_size(delta);
 }
 
 bool shows(const CellName& name, const LayerCell& cell) {
@@ -225,8 +225,7 @@ void Layer::recount_shown(Object& object) {
   for (const auto& [name, cell] : object.cells) {
     object.shown += shows(name, cell) ? 1 : 0;
   }
-  note_existence(object, object.existed,
-                 object.shown > 0 ? Presence::present : Presence::unknown);
+  note_existence(object, object.existed, object.shown > 0 ? Presence::present : Presence::unknown);
 }
 
 // ---------------------------------------------------------------- items of a layer

@@ -1,8 +1,8 @@
 // One generation of cells in memory, and what it changes in the layers below (R5.2, R4.1).
 #pragma once
 
-#include <cstdint>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string_view>

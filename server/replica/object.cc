@@ -41,8 +41,7 @@ void Object::choose() {
   if (std::popcount(types_) > 1) {
     visible_ = types().front().type;
   } else {
-    visible_ = types_ == 0 ? ObjectType::none
-                           : static_cast<ObjectType>(std::countr_zero(types_));
+    visible_ = types_ == 0 ? ObjectType::none : static_cast<ObjectType>(std::countr_zero(types_));
   }
 }
 

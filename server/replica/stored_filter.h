@@ -10,7 +10,7 @@ namespace starling::replica {
 
 // A blocked Bloom filter (Putze, Sanders, Singler 2007) over the places of objects, ten bits for
 // each, that grows by further filters. Says yes for everything until it was told that it begins
-// with nothing; may say yes for what is not there, about once in a hundred times.
+// with nothing; may say yes for what is not there, some four times in a hundred.
 // Runs on: core strand.
 class StoredFilter {
  public:

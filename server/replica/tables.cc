@@ -211,8 +211,7 @@ bool Tables::alone_frozen(const Held* held, CellKind kind) const {
 }
 
 StoreResult<const CellValue*> Tables::read_single(const ObjectKey& object, Held* held,
-                                                  const CellName& name,
-                                                  const std::string* stored) {
+                                                  const CellName& name, const std::string* stored) {
   if (const CellValue* known = in_memory(held, name)) {
     return known;
   }
@@ -238,8 +237,8 @@ StoreResult<const CellValue*> Tables::read_single(const ObjectKey& object, Held*
   return &live->value();
 }
 
-StoreResult<CellDelta> Tables::read_below(const ObjectKey& object, Held* held,
-                                          const CellName& name, const std::string* stored) {
+StoreResult<CellDelta> Tables::read_below(const ObjectKey& object, Held* held, const CellName& name,
+                                          const std::string* stored) {
   if (alone_live(held, name.kind())) {
     return CellDelta::whole(empty_cell(name.kind()));
   }
@@ -410,7 +409,8 @@ StoreResult<Tables::Walked> Tables::merge_layers(const ObjectKey& object, const 
   MergedNames names;
   bool covered = false;
   Held* const held = this->held(object);
-  for (const Layer::Object* dirty : std::array<const Layer::Object*, 2>{live_.object(held), frozen(held)}) {
+  for (const Layer::Object* dirty :
+       std::array<const Layer::Object*, 2>{live_.object(held), frozen(held)}) {
     names.add(dirty, first, covered);
     covered = covered || alone(dirty);
   }
@@ -469,8 +469,8 @@ LayerCell& Tables::raise(Held& held, const CellName& name) {
   }
   const bool is_clean = clean_part != nullptr && clean != clean_part->cells.end();
   const bool absent =
-      covered || (frozen == nullptr && (alone_frozen(&held, name.kind()) ||
-                                        (!is_clean && held.complete)));
+      covered ||
+      (frozen == nullptr && (alone_frozen(&held, name.kind()) || (!is_clean && held.complete)));
   Presence was = Presence::unknown;
   Presence twin_was = Presence::unknown;
   if (is_counted(name.kind())) {
@@ -634,8 +634,8 @@ void Tables::kill_in_memory(const ObjectKey& object, const VersionVector& contex
   const Held* held = this->held(object);
   const Layer::Object* live = live_.object(held);
   const Layer::Object* frozen = alone(live) ? nullptr : this->frozen(held);
-  for (const Layer::Object* found :
-       std::array<const Layer::Object*, 4>{live, frozen, thawing_.object(held), clean_.object(held)}) {
+  for (const Layer::Object* found : std::array<const Layer::Object*, 4>{
+           live, frozen, thawing_.object(held), clean_.object(held)}) {
     if (found != nullptr) {
       for (const auto& [name, delta] : found->cells) {
         if (!is_totals(name.kind())) {
@@ -655,9 +655,8 @@ void Tables::kill_in_memory(const ObjectKey& object, const VersionVector& contex
 std::size_t Tables::cells_in_memory(const ObjectKey& object) const {
   std::size_t cells = 0;
   const Held* held = this->held(object);
-  for (const Layer::Object* found :
-       std::array<const Layer::Object*, 4>{live_.object(held), frozen(held),
-                                           thawing_.object(held), clean_.object(held)}) {
+  for (const Layer::Object* found : std::array<const Layer::Object*, 4>{
+           live_.object(held), frozen(held), thawing_.object(held), clean_.object(held)}) {
     cells += found != nullptr ? found->cells.size() : 0;
   }
   return cells;
@@ -674,8 +673,7 @@ void Tables::kill_wholesale(const ObjectKey& object, const VersionVector& contex
   live_.drop_registers(held, garbage_);
   thawing_.drop_registers(held, garbage_);
   clean_.drop_registers(held, garbage_);
-  if (const Layer::Object* clean = clean_.object(&held);
-      clean != nullptr && clean->cells.empty()) {
+  if (const Layer::Object* clean = clean_.object(&held); clean != nullptr && clean->cells.empty()) {
     clean_.erase_object(held, garbage_);
   }
   below_was_killed(object, true);
@@ -690,8 +688,8 @@ std::size_t Tables::bytes() const {
   constexpr std::size_t scored_size = 256;
   constexpr std::size_t deadline_size = 256;
   return live_.bytes() + clean_.bytes() + thawing_.bytes() +
-         (frozen_ ? frozen_->cells.bytes() : 0) + helds_.bytes() + stored_.bytes() +
-         scored_bytes_ + scored_.size() * scored_size +
+         (frozen_ ? frozen_->cells.bytes() : 0) + helds_.bytes() + stored_.bytes() + scored_bytes_ +
+         scored_.size() * scored_size +
          (deadlines_.size() + frozen_deadlines_.size()) * deadline_size;
 }
 

@@ -145,7 +145,8 @@ StoreResult<void> Tables::know_live(Held& held) {
     if (!is_counted(name.kind()) || item_of(live->cells, name, cell).change()) {
       continue;
     }
-    if (auto whole = read_single(held.key, &held, name); !whole) {  // notes what it was, too, if it was partial
+    if (auto whole = read_single(held.key, &held, name);
+        !whole) {  // notes what it was, too, if it was partial
       return std::unexpected(whole.error());
     }
     StoreResult<Presence> was = cell.was;

@@ -82,7 +82,9 @@ class Transaction {
   [[nodiscard]] Tables::Look look(const ObjectKey& object);
   // The same of a kind of class D, or of class L.
   [[nodiscard]] const DottedCell& dotted(const ObjectKey& object, const CellName& name);
-  [[nodiscard]] const DottedCell& dotted(const CellKey& key) { return dotted(key.object, key.cell); }
+  [[nodiscard]] const DottedCell& dotted(const CellKey& key) {
+    return dotted(key.object, key.cell);
+  }
   [[nodiscard]] const OriginTotals& totals(const ObjectKey& object, const CellName& name);
   [[nodiscard]] const OriginTotals& totals(const CellKey& key) {
     return totals(key.object, key.cell);

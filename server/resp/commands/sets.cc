@@ -28,8 +28,8 @@ std::optional<Object> set_at(Call& call, std::string_view key) {
 
 bool contains(const Object& object, std::string_view element) {
   return object.holds(ObjectType::set) &&
-         set_contains(object.transaction().dotted(
-             object.key(), {CellKind::set_element, std::string(element)}));
+         set_contains(object.transaction().dotted(object.key(),
+                                                  {CellKind::set_element, std::string(element)}));
 }
 
 // Adds it again if it is there: a concurrent remove has seen the earlier add, and not this one.
