@@ -105,7 +105,7 @@ Cells::At Cells::bound(const CellName& name) const {
       high = i + 1 < firsts.size() ? firsts[i + 1] : 0;
     }
   }
-  const Page& page = this->page(i);
+  const auto page = this->page(i);
   std::size_t slot =
       first_not_less(page.size(), [&](std::size_t at) { return page[at].order; }, order, low, high);
   while (slot < page.size() && before(page[slot])) {
@@ -119,7 +119,7 @@ Cells::At Cells::bound(const CellName& name) const {
 
 Cells::At Cells::found(const CellName& name) const {
   const At at = bound(name);
-  const Page& page = this->page(at.page);
+  const auto page = this->page(at.page);
   return at.i < page.size() && page[at.i].cell->first == name ? at : last();
 }
 
@@ -127,8 +127,8 @@ void Cells::split(std::size_t i) {
   if (!pages_) {
     pages_ = std::make_unique<Pages>();
     pages_->firsts.push_back(only_.front().order);
-    pages_->pages.push_back(std::move(only_));
-    only_.clear();
+    pages_->pages.emplace_back(only_.begin(), only_.end());
+    only_ = {};
   }
   Page& full = pages_->pages[i];
   const auto middle = full.begin() + static_cast<std::ptrdiff_t>(full.size() / 2);
@@ -147,11 +147,16 @@ void Cells::put(At at, std::unique_ptr<value_type> cell) {
       at = {at.page + 1, at.i - lower};
     }
   }
-  Page& page = this->page(at.page);
-  const std::uint64_t order = order_of(cell->first);
-  page.insert(page.begin() + static_cast<std::ptrdiff_t>(at.i), Slot{order, cell.release()});
-  if (pages_ && at.i == 0) {
-    pages_->firsts[at.page] = order;
+  const Slot slot{order_of(cell->first), cell.release()};
+  const auto i = static_cast<std::ptrdiff_t>(at.i);
+  if (!pages_) {
+    only_.insert(only_.begin() + i, slot);
+  } else {
+    Page& page = pages_->pages[at.page];
+    page.insert(page.begin() + i, slot);
+    if (i == 0) {
+      pages_->firsts[at.page] = slot.order;
+    }
   }
   ++size_;
   ++version_;
@@ -171,7 +176,7 @@ Cells::iterator Cells::emplace(const_iterator place, const CellName& name, CellD
 
 Cells::Inserted Cells::insert(node_type node) {
   const At at = bound(node.key());
-  const Page& page = this->page(at.page);
+  const auto page = this->page(at.page);
   if (at.i < page.size() && page[at.i].cell->first == node.key()) {
     return {page[at.i].cell, std::move(node)};
   }
@@ -182,24 +187,29 @@ Cells::Inserted Cells::insert(node_type node) {
 
 Cells::node_type Cells::extract(iterator& cell) {
   const At at = cell.at_;
-  Page& page = this->page(at.page);
-  node_type node{std::unique_ptr<value_type>(page[at.i].cell)};
-  page.erase(page.begin() + static_cast<std::ptrdiff_t>(at.i));
+  node_type node{std::unique_ptr<value_type>(page(at.page)[at.i].cell)};
   --size_;
   ++version_;
-  const auto i = static_cast<std::ptrdiff_t>(at.page);
-  if (pages_ && page.empty() && pages_->pages.size() > 1) {
-    pages_->firsts.erase(pages_->firsts.begin() + i);
-    pages_->pages.erase(pages_->pages.begin() + i);
+  const auto i = static_cast<std::ptrdiff_t>(at.i);
+  if (!pages_) {
+    only_.erase(only_.begin() + i);
+    return node;
+  }
+  Page& page = pages_->pages[at.page];
+  page.erase(page.begin() + i);
+  if (page.empty() && pages_->pages.size() > 1) {
+    const auto gone = static_cast<std::ptrdiff_t>(at.page);
+    pages_->firsts.erase(pages_->firsts.begin() + gone);
+    pages_->pages.erase(pages_->pages.begin() + gone);
     if (at.page == pages_->pages.size()) {
       cell.at_ = last();
     }
-  } else {
-    if (pages_ && at.i == 0 && !page.empty()) {
-      pages_->firsts[at.page] = page.front().order;
-    }
-    cell.to_slot();
+    return node;
   }
+  if (i == 0 && !page.empty()) {
+    pages_->firsts[at.page] = page.front().order;
+  }
+  cell.to_slot();
   return node;
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <iterator>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -94,7 +95,7 @@ class Cells {
     std::uint64_t order = 0;  // of kind and place
     value_type* cell = nullptr;
   };
-  using Page = SmallVector<Slot, 1>;
+  using Page = std::vector<Slot>;
   struct At {  // a slot, or the end of the last page
     std::size_t page = 0;
     std::size_t i = 0;
@@ -103,8 +104,10 @@ class Cells {
   static constexpr std::size_t page_slots = 128;
 
   [[nodiscard]] std::size_t page_count() const { return pages_ ? pages_->pages.size() : 1; }
-  [[nodiscard]] const Page& page(std::size_t i) const { return pages_ ? pages_->pages[i] : only_; }
-  [[nodiscard]] Page& page(std::size_t i) { return pages_ ? pages_->pages[i] : only_; }
+  [[nodiscard]] std::span<const Slot> page(std::size_t i) const {
+    return pages_ ? std::span<const Slot>(pages_->pages[i])
+                  : std::span<const Slot>(only_.data(), only_.size());
+  }
   [[nodiscard]] At bound(const CellName& name) const;
   [[nodiscard]] At found(const CellName& name) const;
   [[nodiscard]] At last() const { return {page_count() - 1, page(page_count() - 1).size()}; }
@@ -116,7 +119,7 @@ class Cells {
     std::vector<std::uint64_t> firsts;  // the order of each page's first slot
     std::vector<Page> pages;
   };
-  Page only_;  // the one page, if there is no directory
+  SmallVector<Slot, 1> only_;  // the one page, if there is no directory
   std::unique_ptr<Pages> pages_;
   std::size_t size_ = 0;
   std::uint32_t version_ = 0;

@@ -705,13 +705,15 @@ void Tables::evict() {
   // Indexes of scores are the first to go, as far as they have more than half of it. The others are
   // dearer to make again than a few cells are to read.
   shrink_scores(limits_.memory_bytes / 2);
-  while (bytes() > goal && resident_count_ > 0) {
+  constexpr int most_spared = 32;  // in a row: nobody waits for a round of a million
+  for (int spared = 0; bytes() > goal && resident_count_ > 0;) {
     Held& held = residents_.front();
-    if (std::exchange(held.used, false)) {
+    if (std::exchange(held.used, false) && ++spared <= most_spared) {
       held.unlink();
       residents_.push_back(held);
       continue;
     }
+    spared = 0;
     clean_.erase_object(held, garbage_);
     forget_loaded(held);
     release(held);
