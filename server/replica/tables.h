@@ -70,8 +70,8 @@ class Tables {
   [[nodiscard]] StoreResult<Counts> counts(const ObjectKey& object);
   // The members of a sorted set by score. Made when it is first asked for, which reads them all,
   // then kept up by every change; good until the next one or the next `evict`. A caller that
-  // changes it puts everything back. It is made in `turns`, if there are any, and stays until
-  // `release_scores` then.
+  // changes it puts everything back. It is made in `turns`, if there are any, and stays then until
+  // each who gave turns has called `release_scores`.
   [[nodiscard]] StoreResult<ScoreIndex*> scores(const ObjectKey& object, Turns* turns = nullptr);
   void release_scores(const ObjectKey& object);
   [[nodiscard]] bool has_scores(const ObjectKey& object) const { return scored_.contains(object); }
@@ -261,7 +261,7 @@ class Tables {
     std::vector<std::string> noted;
     std::size_t follow_at = 0;  // that many
     std::uint64_t used = 0;     // the greater, the later
-    bool kept = false;          // until it is released
+    unsigned keepers = 0;       // who walk over it in turns
   };
   void note_member(const CellKey& key);
   void follow(const ObjectKey& object, Scored& scored);

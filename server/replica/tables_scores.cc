@@ -1,5 +1,6 @@
 // The members of sorted sets by score: made when somebody asks, then kept up (decision 0006).
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "crdt/mutants.h"
@@ -21,20 +22,23 @@ StoreResult<ScoreIndex*> Tables::scores(const ObjectKey& object, Turns* turns) {
     if (!made) {
       return std::unexpected(made.error());
     }
-    scored_bytes_ += made->bytes();
-    found = scored_.emplace(object, Scored{std::move(*made), {}, most_noted, 0}).first;
+    bool fresh = false;  // another may have made it between two turns
+    std::tie(found, fresh) =
+        scored_.emplace(object, Scored{std::move(*made), {}, most_noted, 0, 0});
+    scored_bytes_ += fresh ? found->second.index.bytes() : 0;
   } else if (auto caught = catch_up(object, found->second); !caught) {
     drop_scores(object);
     return std::unexpected(caught.error());
   }
   found->second.used = ++scored_uses_;
-  found->second.kept = found->second.kept || turns != nullptr;
+  found->second.keepers += turns != nullptr ? 1 : 0;
   return &found->second.index;
 }
 
 void Tables::release_scores(const ObjectKey& object) {
-  if (const auto found = scored_.find(object); found != scored_.end()) {
-    found->second.kept = false;
+  const auto found = scored_.find(object);
+  if (found != scored_.end() && found->second.keepers > 0) {
+    --found->second.keepers;
   }
 }
 
@@ -141,9 +145,9 @@ void Tables::drop_scores(const ObjectKey& object) {
 void Tables::shrink_scores(std::size_t goal) {
   while (scored_bytes_ > goal && !scored_.empty()) {
     const auto oldest = std::ranges::min_element(scored_, {}, [](const auto& entry) {
-      return std::pair(entry.second.kept, entry.second.used);
+      return std::pair(entry.second.keepers > 0, entry.second.used);
     });
-    if (oldest->second.kept) {
+    if (oldest->second.keepers > 0) {
       return;
     }
     drop_scores(ObjectKey(oldest->first));

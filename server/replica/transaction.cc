@@ -381,7 +381,8 @@ void Transaction::by_score(const ObjectKey& object,
     use(ScoreIndex());
     return;
   }
-  const auto lent = tables_.scores(object, turns());
+  Turns* const in_turns = turns();
+  const auto lent = tables_.scores(object, in_turns);
   if (!lent) {
     error_ = lent.error();
     use(ScoreIndex());
@@ -402,7 +403,9 @@ void Transaction::by_score(const ObjectKey& object,
     }
   }
   use(index);
-  tables_.release_scores(object);
+  if (in_turns != nullptr) {
+    tables_.release_scores(object);
+  }
   for (auto change = stored.rbegin(); change != stored.rend(); ++change) {
     index.put(change->first, change->second);
   }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "crdt/entry.h"
@@ -130,7 +131,11 @@ class Transaction {
   [[nodiscard]] bool empty() const { return ops_.empty(); }
   [[nodiscard]] std::size_t op_count() const { return ops_.size(); }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
-  [[nodiscard]] std::vector<Op> take_ops() { return std::move(ops_); }
+  // From then on it shows nothing of them; a long command may be stopped here and not know yet.
+  [[nodiscard]] std::vector<Op> take_ops() {
+    pending_.clear();
+    return std::exchange(ops_, {});
+  }
 
  private:
   // False: it has had all its steps.

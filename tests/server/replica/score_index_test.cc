@@ -15,8 +15,10 @@
 namespace starling::test {
 namespace {
 
+using replica::Now;
 using replica::ScoreIndex;
 using replica::Tables;
+using replica::Turns;
 using Order = std::vector<std::pair<double, std::string>>;
 
 Order order_of(const ScoreIndex& index) {
@@ -198,6 +200,37 @@ TEST_CASE("an index that has fallen far behind is made anew") {
   }
   CHECK_FALSE(z.tables().has_scores(z.object));
   CHECK(z.order().size() == 20'100);
+}
+
+// Found by seed 243 of the simulator: two read a sorted set in turns, and when one had done, the
+// index went from under the other.
+TEST_CASE("an index stays until the last who reads it in turns has done") {
+  class NeverOver final : public Turns {
+   public:
+    [[nodiscard]] std::size_t part_ops() const override { return 1; }
+    [[nodiscard]] bool over() override { return false; }
+    [[nodiscard]] std::optional<Now> next() override { return Now{}; }
+    [[nodiscard]] std::optional<Now> rest() override { return Now{}; }
+    [[nodiscard]] std::optional<Now> aside(const std::function<void()>& work) override {
+      work();
+      return Now{};
+    }
+  };
+  OrderedTables z({.memory_bytes = 64u << 10});
+  for (int i = 0; i < 2000; ++i) {
+    z.assign("m" + std::to_string(i), i);
+  }
+  NeverOver turns;
+  const auto lent = z.tables().scores(z.object, &turns);
+  REQUIRE(lent);
+  REQUIRE(z.tables().scores(z.object, &turns));
+  z.tables().release_scores(z.object);
+  z.tables().evict();
+  CHECK(z.tables().has_scores(z.object));
+  CHECK(order_of(**lent).size() == 2000);
+  z.tables().release_scores(z.object);
+  z.tables().evict();
+  CHECK_FALSE(z.tables().has_scores(z.object));
 }
 
 TEST_CASE("an index is counted as memory, and goes when that is short") {
