@@ -559,6 +559,7 @@ class CheckpointRun {
     });
     done_.conflicts_dropped = conflicts_.dropped();
     done_.conflicts_dropped_up_to = conflicts_.dropped_up_to();
+    note_dropped_conflicts(rows);
     if (auto counted = write_key_counts(rows); !counted) {
       return counted;
     }
@@ -582,6 +583,22 @@ class CheckpointRun {
       return written;
     }
     return write(after_counts, rows.end());
+  }
+
+  // What this file has no room for is said in this file: a crash before the next one must not
+  // forget it (seed 1948).
+  void note_dropped_conflicts(std::map<std::string, std::optional<std::string>>& rows) const {
+    if (conflicts_.dropped() == 0) {
+      return;
+    }
+    const std::string key = dropped_conflicts_key();
+    ConflictJournal all(meta_.conflict_limits);
+    if (const auto before = meta_.conflicts.find(key);
+        before != meta_.conflicts.end() && before->second) {
+      all.restore(key, *before->second);
+    }
+    all.note_dropped(conflicts_.dropped(), conflicts_.dropped_up_to());
+    rows[key] = all.take_rows().at(key);
   }
 
   StoreResult<void> write_key_counts(std::map<std::string, std::optional<std::string>>& rows) {

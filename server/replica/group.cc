@@ -124,6 +124,7 @@ StoreResult<void> Group::recover(std::uint64_t unix_ms) {
     tables_.evict();
   }
   recovering_ = false;
+  replay_left_undecided_ = tables_.any_undecided();
   conflicts_.forget_counts();
   entries_from_peers_ = 0;
   unsynced_.clear();
@@ -532,6 +533,7 @@ void Group::checkpoint_done(const CheckpointDone& done) {
     outcomes_.add(*frozen_outcomes_);
   } else {
     log_.saved(frozen_position_);
+    replay_left_undecided_ = false;
   }
   const std::size_t nodes = frozen_outcomes_->by_id().size();
   tables_.garbage().add(std::exchange(frozen_outcomes_, nullptr), nodes);

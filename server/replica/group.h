@@ -172,6 +172,7 @@ class Group {
   Hlc newest_ = 0;  // of all entries applied, whoever's clock stamped it
   Origin self_;
   bool recovering_ = false;
+  bool replay_left_undecided_ = false;  // until a checkpoint has decided it
   HoldBuffer held_;
   LogIndex log_;
   Record record_;  // of the current tick

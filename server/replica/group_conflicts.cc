@@ -95,7 +95,8 @@ void Group::note_conflicts_of(const Entry& entry) {
 
 // Until the checkpoint job has decided, two writes may lie one on the other in memory and on disk.
 // If somebody has read them together since, what comes next may be the answer to that, and the
-// loser is gone. While a log is replayed nobody reads, so the replica does.
+// loser is gone. While a log is replayed nobody reads, so the replica does; and so it does for what
+// a replay has left undecided, which may have been shown before the crash (seed 1948).
 void Group::note_conflicts_before(const Entry& entry) {
   for (const Op& op : entry.ops) {
     const auto* kill = std::get_if<Kill>(&op.change);
@@ -122,7 +123,8 @@ void Group::note_undecided(const ObjectKey& object) {
 }
 
 void Group::note_undecided(const CellKey& key) {
-  if (is_value(key.cell.kind()) && (!recovering_ || tables_.read(key))) {
+  const bool unread = recovering_ || replay_left_undecided_;
+  if (is_value(key.cell.kind()) && (!unread || tables_.read(key))) {
     look_for_conflicts(key);
   }
 }

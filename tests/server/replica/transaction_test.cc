@@ -53,7 +53,8 @@ TEST_CASE("later reads see earlier writes; nobody else sees any of them") {
 }
 
 // Or an entry is written that no frame can carry.
-// Found by seed 751 of the simulator: a SET in turns was stopped behind its first part, and went on.
+// Found by seed 751 of the simulator: a SET in turns was stopped behind its first part, and went
+// on.
 TEST_CASE("a transaction whose operations were taken may still be read from and written to") {
   TestGroup a(1);
   Transaction transaction = begin(a);
