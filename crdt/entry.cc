@@ -462,6 +462,15 @@ void move_behind(OriginStream& stream, const Entry& entry, std::string_view byte
 
 }  // namespace
 
+TotalPart part_of(const Increment& increment, const Dot& dot) {
+  TotalPart part;
+  part.origin = dot.origin;
+  part.life = increment.life;
+  part.n = dot.n;
+  part.total = increment.total;
+  return part;
+}
+
 std::string_view message(EntryError error) {
   switch (error) {
     case EntryError::damaged:

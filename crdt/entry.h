@@ -32,6 +32,8 @@ struct Increment {  // class L: the origin's new absolute total; `delta` is what
   Total delta;
   friend bool operator==(const Increment&, const Increment&) = default;
 };
+// The part of its origin that the op with this dot leaves.
+[[nodiscard]] TotalPart part_of(const Increment& increment, const Dot& dot);
 struct Reset {  // class L: takes away exactly what was observed
   SmallVector<ObservedTotal, 2> observed;
   friend bool operator==(const Reset&, const Reset&) = default;

@@ -139,7 +139,7 @@ void Cells::split(std::size_t i) {
   pages_->pages.insert(pages_->pages.begin() + next, std::move(upper));
 }
 
-void Cells::put(At at, std::unique_ptr<value_type> cell) {
+Cells::At Cells::put(At at, std::unique_ptr<value_type> cell) {
   if (page(at.page).size() == page_slots) {
     split(at.page);
     const std::size_t lower = page(at.page).size();
@@ -160,18 +160,11 @@ void Cells::put(At at, std::unique_ptr<value_type> cell) {
   }
   ++size_;
   ++version_;
+  return at;
 }
 
 Cells::iterator Cells::emplace(const_iterator place, const CellName& name, CellDelta delta) {
-  auto made = std::make_unique<value_type>(name, LayerCell(std::move(delta)));
-  const value_type* const cell = made.get();
-  put(place.at_, std::move(made));
-  // It is where it was to go, or on the page that was split off.
-  const At here = place.at_.page < page_count() && place.at_.i < page(place.at_.page).size() &&
-                          page(place.at_.page)[place.at_.i].cell == cell
-                      ? place.at_
-                      : bound(name);
-  return {*this, here};
+  return {*this, put(place.at_, std::make_unique<value_type>(name, LayerCell(std::move(delta))))};
 }
 
 Cells::Inserted Cells::insert(node_type node) {

@@ -111,7 +111,8 @@ class Cells {
   [[nodiscard]] At bound(const CellName& name) const;
   [[nodiscard]] At found(const CellName& name) const;
   [[nodiscard]] At last() const { return {page_count() - 1, page(page_count() - 1).size()}; }
-  void put(At at, std::unique_ptr<value_type> cell);
+  // Returns where it came to lie: a full page is split first.
+  At put(At at, std::unique_ptr<value_type> cell);
   void split(std::size_t page);
   void clear();
 

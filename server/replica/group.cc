@@ -415,12 +415,7 @@ void Group::apply(Entry& entry) {
       }
       tables_.kill(op.key, killed);
     } else if (const auto* increment = std::get_if<Increment>(&op.change)) {
-      TotalPart part;
-      part.origin = entry.origin;
-      part.life = increment->life;
-      part.n = dot.n;
-      part.total = increment->total;
-      tables_.add(op.key, part);
+      tables_.add(op.key, part_of(*increment, dot));
     } else if (const auto* reset = std::get_if<Reset>(&op.change)) {
       for (const ObservedTotal& seen : reset->observed) {
         tables_.reset(op.key, seen, dot);

@@ -1,7 +1,8 @@
 #include "server/replica/held.h"
 
 #include <algorithm>
-#include <bit>
+
+#include "server/replica/linear_hashing.h"
 
 namespace starling::replica {
 namespace {
@@ -13,12 +14,9 @@ std::size_t heap_bytes(const std::string& key) {
 
 }  // namespace
 
-// Of 2^k <= shards < 2^(k+1), those that were split already are told apart by one bit more. The low
-// bits of a place choose the shard, higher ones the slot.
+// The low bits of a place choose the shard, higher ones the slot.
 std::size_t HeldTable::shard_of(std::uint64_t place) const {
-  const std::size_t whole = std::bit_floor(shards_.size());
-  const std::size_t shard = place & (2 * whole - 1);
-  return shard < shards_.size() ? shard : shard & (whole - 1);
+  return linear_shard(place, shards_.size());
 }
 
 std::size_t HeldTable::home(const Shard& shard, std::uint64_t place) {
@@ -65,7 +63,7 @@ void HeldTable::grow(Shard& shard) {
 }
 
 void HeldTable::split() {
-  const std::size_t from = shards_.size() - std::bit_floor(shards_.size());
+  const std::size_t from = next_to_split(shards_.size());
   const std::size_t fresh = shards_.size();
   shards_.emplace_back();
   Shard old = std::exchange(shards_[from], Shard());

@@ -30,8 +30,8 @@ struct Held
   const std::uint64_t place;  // place_of(key)
   std::array<LayerObject*, 3> parts{};
 
-  // -- of an object that was loaded --
-  bool resident = false;
+  // -- of an object that was loaded: then it is in the list of those --
+  [[nodiscard]] bool resident() const { return is_linked(); }
   bool complete = false;  // every stored cell is in memory; otherwise it is too large for that
   bool used = false;      // since eviction came by last
   // Of everything below the live layer; nullopt until somebody asks. `through` is the number of
@@ -40,7 +40,7 @@ struct Held
   std::uint64_t through = 0;
 
   [[nodiscard]] bool idle() const {
-    return !resident && parts[0] == nullptr && parts[1] == nullptr && parts[2] == nullptr;
+    return !resident() && parts[0] == nullptr && parts[1] == nullptr && parts[2] == nullptr;
   }
 };
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <deque>
 #include <functional>
@@ -10,6 +9,8 @@
 #include <type_traits>
 #include <unordered_map>
 #include <utility>
+
+#include "server/replica/linear_hashing.h"
 
 namespace starling::replica {
 
@@ -170,18 +171,15 @@ class LinearHashMap {
     return at == self.shards_[shard].end() ? self.end() : It(self, shard, at);
   }
 
-  // Of 2^k <= shards < 2^(k+1), those that were split already are told apart by one bit more.
   [[nodiscard]] std::size_t shard_of(std::size_t hash) const {
-    const std::size_t whole = std::bit_floor(shards_.size());
-    const std::size_t shard = hash & (2 * whole - 1);
-    return shard < shards_.size() ? shard : shard & (whole - 1);
+    return linear_shard(hash, shards_.size());
   }
 
   void make_room() {
     if (size_ < shards_.size() * shard_size) {
       return;
     }
-    Shard& split = shards_[shards_.size() - std::bit_floor(shards_.size())];
+    Shard& split = shards_[next_to_split(shards_.size())];
     const std::size_t fresh = shards_.size();
     Shard& next = shards_.emplace_back();
     for (auto it = split.begin(); it != split.end();) {

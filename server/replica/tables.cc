@@ -32,21 +32,20 @@ StoreError damaged_row() {
 // ---------------------------------------------------------------- what is held
 
 Held* Tables::held(const ObjectKey& object) const {
-  if (last_held_ == nullptr || last_held_->key != object) {
-    Held* const found = helds_.find(object, place_of(object));
-    if (found == nullptr) {
-      return nullptr;
-    }
-    last_held_ = found;
+  if (last_held_ != nullptr && last_held_->key == object) {
+    return last_held_;
   }
-  return last_held_;
+  Held* const found = helds_.find(object, place_of(object));
+  last_held_ = found != nullptr ? found : last_held_;
+  return found;
 }
 
 Held& Tables::hold(const ObjectKey& object) {
-  if (Held* known = held(object)) {
-    return *known;
+  if (last_held_ == nullptr || last_held_->key != object) {
+    const std::uint64_t place = place_of(object);
+    Held* const found = helds_.find(object, place);
+    last_held_ = found != nullptr ? found : &helds_.add(object, place);
   }
-  last_held_ = &helds_.add(object, place_of(object));
   return *last_held_;
 }
 
@@ -61,10 +60,8 @@ void Tables::release(Held& held) {
 
 // It will be loaded again when it is wanted.
 void Tables::forget_loaded(Held& held) {
-  if (held.resident) {
+  if (held.resident()) {
     held.unlink();
-    --resident_count_;
-    held.resident = false;
     held.complete = false;
     held.below.reset();
   }
@@ -94,6 +91,14 @@ StoreResult<const CellValue*> Tables::read(Held& held, const CellName& name) {
     return &clean_.put(held, name, CellDelta::whole(scratch_)).value();
   }
   return value;
+}
+
+std::uint8_t Tables::types_with_items(const Counts& counts) {
+  std::uint8_t types = 0;
+  for (const ObjectType type : {ObjectType::set, ObjectType::hash, ObjectType::sorted_set}) {
+    types |= counts.of(type) > 0 ? bit_of(type) : std::uint8_t{0};
+  }
+  return types;
 }
 
 // Of a whole object only what memory has cells for can be there.
@@ -142,9 +147,7 @@ StoreResult<Tables::Look> Tables::look(const ObjectKey& object) {
     if (!counted) {
       return std::unexpected(counted.error());
     }
-    for (const ObjectType type : {ObjectType::set, ObjectType::hash, ObjectType::sorted_set}) {
-      look.types |= counted->of(type) > 0 ? bit_of(type) : std::uint8_t{0};
-    }
+    look.types |= types_with_items(*counted);
   }
   return look;
 }
@@ -321,13 +324,11 @@ void Tables::apply_markers(const ObjectKey& object, CellValue& value) const {
 StoreResult<Held*> Tables::load(const ObjectKey& object) {
   Held& held = hold(object);
   held.used = true;
-  if (held.resident) {
+  if (held.resident()) {
     return &held;
   }
   const auto loaded_now = [&](bool complete, const Counts& below = {}) {
-    held.resident = true;
     held.complete = complete;
-    ++resident_count_;
     residents_.push_back(held);
     if (complete && frozen(&held) == nullptr) {
       held.below = below;
@@ -515,11 +516,7 @@ template <typename Change>
 void Tables::change(const CellKey& key, const Change& change) {
   Held& held = hold(key.object);
   Layer::Object* dirty = live_.object(&held);
-  LayerCell* live = nullptr;
-  if (dirty != nullptr) {
-    const auto cell = dirty->cells.find(key.cell);
-    live = cell == dirty->cells.end() ? nullptr : &cell->second;
-  }
+  LayerCell* live = live_.find(&held, key.cell);
   uncount(dirty, key.cell, live);
   hide(dirty, key.cell, live);
   LayerCell& cell = live != nullptr ? *live : raise(held, key.cell);
@@ -706,7 +703,7 @@ void Tables::evict() {
   // dearer to make again than a few cells are to read.
   shrink_scores(limits_.memory_bytes / 2);
   constexpr int most_spared = 32;  // in a row: nobody waits for a round of a million
-  for (int spared = 0; bytes() > goal && resident_count_ > 0;) {
+  for (int spared = 0; bytes() > goal && !residents_.empty();) {
     Held& held = residents_.front();
     if (std::exchange(held.used, false) && ++spared <= most_spared) {
       held.unlink();

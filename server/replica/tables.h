@@ -89,6 +89,8 @@ class Tables {
   [[nodiscard]] static constexpr std::uint8_t bit_of(ObjectType type) {
     return static_cast<std::uint8_t>(1u << static_cast<unsigned>(type));
   }
+  // The bits of those that have elements, fields or members.
+  [[nodiscard]] static std::uint8_t types_with_items(const Counts& counts);
   [[nodiscard]] StoreResult<Look> look(const ObjectKey& object);
   // Something is there apart from attributes. Loads nothing.
   [[nodiscard]] StoreResult<bool> exists(const ObjectKey& object);
@@ -307,7 +309,6 @@ class Tables {
   StoredFilter stored_;  // all that was ever dirty, so whatever else says no is not stored
   mutable Held* last_held_ = nullptr;  // nearly every lookup asks for the one before again
   boost::intrusive::list<Held, boost::intrusive::constant_time_size<false>> residents_;
-  std::size_t resident_count_ = 0;
   Layer live_ = Layer(clean_number + 1, true);
   std::shared_ptr<FrozenTables> frozen_;
   // Ingested, and on their way to the clean cells; none while a layer is frozen.

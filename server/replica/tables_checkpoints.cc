@@ -45,7 +45,7 @@ void Tables::checkpoint_done(bool ingested) {
     if (dirty.undecided) {
       leave_undecided(held.key);
     }
-    if (held.resident && held.through == freezes_) {
+    if (held.resident() && held.through == freezes_) {
       held.below.reset();
     }
   }
@@ -69,7 +69,7 @@ bool Tables::thaw(std::size_t cells) {
 std::size_t Tables::thaw_object(Layer::Object& ingested, std::size_t cells) {
   constexpr std::size_t per_object = 4;
   Held& held = ingested.held();
-  if (held.resident) {
+  if (held.resident()) {
     fold_frozen(held);
   }
   if (alone(live_.object(&held))) {

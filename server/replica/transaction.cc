@@ -108,10 +108,7 @@ Tables::Look Transaction::look(const ObjectKey& object) {
       look.types |= Tables::bit_of(object_type(kind));
     }
   }
-  const Counts counted = counts(object);
-  for (const ObjectType type : {ObjectType::set, ObjectType::hash, ObjectType::sorted_set}) {
-    look.types |= counted.of(type) > 0 ? Tables::bit_of(type) : std::uint8_t{0};
-  }
+  look.types |= Tables::types_with_items(counts(object));
   const DottedCell& deadline = dotted({object, {CellKind::deadline, {}}});
   look.has_deadline_cell = !deadline.empty();
   look.deadline = deadline_of(deadline);
@@ -303,12 +300,7 @@ void Transaction::settle() {
       put(key, empty_cell(key.cell.kind()), seen);
     } else if (const auto* increment = std::get_if<Increment>(&change)) {
       OriginTotals sum = totals(key);
-      TotalPart part;
-      part.origin = origin_;
-      part.life = increment->life;
-      part.n = dot.n;
-      part.total = increment->total;
-      sum.join(part);
+      sum.join(part_of(*increment, dot));
       put(key, std::move(sum), seen);
     } else if (const auto* reset = std::get_if<Reset>(&change)) {
       OriginTotals left = totals(key);

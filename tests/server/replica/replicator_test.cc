@@ -301,12 +301,8 @@ TEST_CASE("an entry that is larger than the rest of the credit waits until nothi
   CHECK(cluster.text("b", get("large")).size() == 50'000);
 }
 
-TEST_CASE("who pulls before an answer has arrived gets no more than one of them (I8)") {
-  Config small;
-  small.window_bytes = 10'000;
-  TestCluster cluster;
-  meet(cluster, {"b"}, small);
-  // b hears nothing of entries, and goes on asking for them.
+// a writes 40,000 bytes of which nobody hears anything; b goes on asking for them.
+void write_unheard(TestCluster& cluster) {
   cluster.network = [](const std::string&, const std::string&, wire::PeerMessage& message) {
     return !std::holds_alternative<wire::Push>(message);
   };
@@ -314,6 +310,14 @@ TEST_CASE("who pulls before an answer has arrived gets no more than one of them 
     cluster.ask("a", set("k" + std::to_string(i), std::string(1000, 'x')));
   }
   cluster.sent.clear();
+}
+
+TEST_CASE("who pulls before an answer has arrived gets no more than one of them (I8)") {
+  Config small;
+  small.window_bytes = 10'000;
+  TestCluster cluster;
+  meet(cluster, {"b"}, small);
+  write_unheard(cluster);
   cluster.run_ms(4000);
   CHECK(cluster.messages<wire::Pull>("b", "a").size() > 3);
   std::size_t bytes = 0;
@@ -330,13 +334,7 @@ TEST_CASE("a peer that does not acknowledge what it gets is connected to anew") 
   small.window_bytes = 10'000;
   TestCluster cluster;
   meet(cluster, {"b"}, small);
-  cluster.network = [](const std::string&, const std::string&, wire::PeerMessage& message) {
-    return !std::holds_alternative<wire::Push>(message);
-  };
-  for (int i = 0; i < 40; ++i) {
-    cluster.ask("a", set("k" + std::to_string(i), std::string(1000, 'x')));
-  }
-  cluster.sent.clear();
+  write_unheard(cluster);
   cluster.run_ms(8000);
   CHECK_FALSE(cluster.messages<wire::Hello>("a", "b").empty());
   cluster.network = [](const std::string&, const std::string&, wire::PeerMessage&) { return true; };
