@@ -84,31 +84,39 @@ class EntryWriter {
     known_ = stream_.dictionary.size();
   }
 
-  std::string write(const Entry& entry) {
-    std::string tail;
-    const bool seals = write_deps(tail, entry);
-    if (entry.op_id) {
-      put_be(tail, entry.op_id->session);
-      put_varint(tail, entry.op_id->sequence);
-      put_bytes(tail, entry.outcome);
-    }
-    write_ops(tail, entry);
-
-    std::string out;
-    out.reserve(tail.size() + 24);
+  void write(const Entry& entry, std::string& out) {
     put_u8(out, entry_version);
-    put_u8(out, static_cast<std::uint8_t>((entry.op_id ? has_op_id : 0) | (seals ? has_seals : 0)));
+    const std::size_t flags_at = out.size();
+    put_u8(out, 0);
     put_varint(out, entry.ops.size());
     put_be(out, entry.hlc);
-    // Origins named for the first time, before anything that uses them.
-    put_varint(out, stream_.dictionary.size() - known_);
-    for (std::size_t i = known_; i < stream_.dictionary.size(); ++i) {
-      put_origin(out, stream_.dictionary[i]);
+    const std::size_t origins_at = out.size();
+    put_varint(out, 0);
+    const bool seals = write_deps(out, entry);
+    if (entry.op_id) {
+      put_be(out, entry.op_id->session);
+      put_varint(out, entry.op_id->sequence);
+      put_bytes(out, entry.outcome);
     }
-    return out.append(tail);
+    write_ops(out, entry);
+    out[flags_at] = static_cast<char>((entry.op_id ? has_op_id : 0) | (seals ? has_seals : 0));
+    name_origins(out, origins_at);
   }
 
  private:
+  // Those named for the first time, before anything that uses them; nearly never any.
+  void name_origins(std::string& out, std::size_t at) const {
+    const std::size_t fresh = stream_.dictionary.size() - known_;
+    if (fresh > 0) {
+      std::string named;
+      put_varint(named, fresh);
+      for (std::size_t i = known_; i < stream_.dictionary.size(); ++i) {
+        put_origin(named, stream_.dictionary[i]);
+      }
+      out.replace(at, 1, named);
+    }
+  }
+
   void put_index(std::string& out, const Origin& origin) {
     auto it = std::ranges::find(stream_.dictionary, origin);
     if (it == stream_.dictionary.end()) {
@@ -483,10 +491,15 @@ std::string_view message(EntryError error) {
   return "unknown entry error";
 }
 
+void encode_entry(const Entry& entry, OriginStream& stream, std::string& out) {
+  const std::size_t begin = out.size();
+  EntryWriter(entry.origin, stream).write(entry, out);
+  move_behind(stream, entry, std::string_view(out).substr(begin));
+}
+
 std::string encode_entry(const Entry& entry, OriginStream& stream) {
-  EntryWriter writer(entry.origin, stream);
-  std::string bytes = writer.write(entry);
-  move_behind(stream, entry, bytes);
+  std::string bytes;
+  encode_entry(entry, stream, bytes);
   return bytes;
 }
 

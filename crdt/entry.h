@@ -100,8 +100,9 @@ enum class EntryError : std::uint8_t {
 };
 [[nodiscard]] std::string_view message(EntryError error);
 
-// Encodes `entry` as the next one of `stream` and moves the stream behind it.
+// Appends `entry` as the next one of `stream` and moves the stream behind it.
 // Requires entry.first == stream.n + 1.
+void encode_entry(const Entry& entry, OriginStream& stream, std::string& out);
 [[nodiscard]] std::string encode_entry(const Entry& entry, OriginStream& stream);
 
 // Decodes the next entry of `origin` and, if that succeeds, moves the stream behind it.

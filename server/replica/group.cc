@@ -235,7 +235,9 @@ std::expected<void, wire::Error> Group::write(Transaction& transaction, std::opt
   entry.op_id = op_id;
   entry.outcome = std::move(outcome);
   record_.expect(self_, entry.first, stream);
-  record_.add(entry.last(), encode_entry(entry, stream));
+  encoded_.clear();
+  encode_entry(entry, stream, encoded_);
+  record_.add(entry.last(), encoded_);
   apply(entry);
   return {};
 }
@@ -464,12 +466,11 @@ Group::Written Group::take_record() {
   written.position = ++log_end_;
   written.bytes = record_.encode();
   log_.add(written.position, record_);
-  for (const Run& run : record_.runs()) {
+  for (Run& run : std::exchange(record_, {}).take_runs()) {
     if (run.origin == self_) {
-      written.own.push_back(run);
+      written.own.push_back(std::move(run));
     }
   }
-  record_ = Record{};
   // Bounded: beyond this, D moves in larger steps.
   constexpr std::size_t max_unsynced = 4096;
   if (unsynced_.size() == max_unsynced) {

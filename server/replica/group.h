@@ -175,7 +175,8 @@ class Group {
   bool replay_left_undecided_ = false;  // until a checkpoint has decided it
   HoldBuffer held_;
   LogIndex log_;
-  Record record_;  // of the current tick
+  Record record_;
+  std::string encoded_;  // scratch of `write`  // of the current tick
   std::uint64_t log_end_ = 0;
   std::deque<std::pair<std::uint64_t, VersionVector>> unsynced_;  // position -> V there
   Watches watches_;

@@ -71,14 +71,17 @@ Layer::Object& Layer::enter(Held& held) {
   return *made;
 }
 
-void Layer::leave(Object& object) {
-  Held& held = object.held();
+void Layer::note_left(Object& object) {
   if (ordered_) {
-    places_.remove(held.key, held.place);
-    std::erase(keys_[held.key.db].open, &object);
+    places_.remove(object.key(), object.held().place);
+    std::erase(keys_[object.key().db].open, &object);
   }
-  *std::ranges::find(held.parts, &object) = nullptr;
   bytes_ -= object_bytes;
+}
+
+void Layer::leave(Object& object) {
+  note_left(object);
+  *std::ranges::find(object.held().parts, &object) = nullptr;
   objects_.erase_and_dispose(objects_.iterator_to(object), std::default_delete<Object>());
 }
 
@@ -118,21 +121,25 @@ void Layer::adopt(Held& held, Cells::node_type cell) {
   account(object, before, share(name, here));
 }
 
-void Layer::adopt(Held& held, Cells cells, std::size_t bytes) {
-  Object& object = enter(held);
-  object.cells = std::move(cells);
-  object.bytes = bytes;
-  bytes_ += bytes;
+void Layer::take_over(Layer& other, Object& part) {
+  other.note_left(part);
+  other.bytes_ -= part.bytes;
+  objects_.splice(objects_.end(), other.objects_, other.objects_.iterator_to(part));
+  bytes_ += object_bytes + part.bytes;
+  part.layer_ = number_;
+  part.change = {};
+  part.open = 0;
+  part.existed = part.exists = Presence::unknown;
+  part.shown = 0;
+  part.alone = part.waits_for_look = part.undecided = false;
+  if (ordered_) {
+    places_.add(part.key(), part.held().place);
+  }
 }
 
 Layer::Cells::node_type Layer::extract(Object& object, Cells::iterator& cell) {
   account(object, share(cell->first, cell->second), {});
   return object.cells.extract(cell);
-}
-
-Layer::Cells Layer::take_cells(Object& object) {
-  bytes_ -= std::exchange(object.bytes, 0);
-  return std::exchange(object.cells, {});
 }
 
 Layer::Object* Layer::drop_cell(Held& held, const CellName& name) {

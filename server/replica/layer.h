@@ -42,20 +42,23 @@ class LayerObject : public boost::intrusive::list_base_hook<> {
   [[nodiscard]] std::uint64_t layer() const { return layer_; }
 
   Cells cells;
-  Counts change;         // of the dirty layers: sum over the items whose change is known
+  // -- of the dirty layers --
+  Counts change;         // sum over the items whose change is known
   std::size_t open = 0;  // items whose change is not known
   // Whether the object exists below this layer, and with it. As with a cell's `was`, the former
   // never changes while the object is in the layer, except by a kill of a whole database.
   Presence existed = Presence::unknown;
   Presence exists = Presence::unknown;
   std::uint32_t shown = 0;  // its cells that show something, attributes apart
-  std::uint32_t unfit = 0;  // its cells that the clean layer does not take as they are
-  std::size_t bytes = 0;    // of its cells
   // A kill has covered whatever registers were below this layer: nobody needs to look there. Its
   // totals, if there are any, are below all the same.
   bool alone = false;
   bool waits_for_look = false;  // it is in KeyChange::open
   bool undecided = false;       // see Tables::leave_undecided
+
+  // -- of all layers --
+  std::uint32_t unfit = 0;  // its cells that the clean layer does not take as they are
+  std::size_t bytes = 0;    // of its cells
 
   [[nodiscard]] bool existence_is_open() const {
     return existed == Presence::unknown || exists == Presence::unknown;
@@ -109,11 +112,11 @@ class Layer {
   LayerCell& put(Held& held, const CellName& name, CellDelta delta);
   // Takes over a cell of another layer as it is, without a copy; an older one of that name goes.
   void adopt(Held& held, Cells::node_type cell);
-  // The same with the cells of a whole object. Requires that nothing of it is here yet.
-  void adopt(Held& held, Cells cells, std::size_t bytes);
+  // Takes over all that another layer has of an object, as it lies there; what that layer knew of
+  // changes is forgotten. Requires that nothing of the object is here yet.
+  void take_over(Layer& other, Object& part);
   // Leaves the iterator at the cell after it.
   [[nodiscard]] Cells::node_type extract(Object& object, Cells::iterator& cell);
-  [[nodiscard]] Cells take_cells(Object& object);
   void erase(Held& held, const CellName& name);
   void leave_if_empty(Object& object);
   // The same, but the object stays though it be empty: somebody may be walking over it.
@@ -153,6 +156,7 @@ class Layer {
 
   Object* drop_cell(Held& held, const CellName& name);
   void leave(Object& object);
+  void note_left(Object& object);
 
   std::uint64_t number_ = 0;
   Objects objects_;

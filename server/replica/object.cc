@@ -27,6 +27,7 @@ Object::Object(Transaction& transaction, ObjectKey key) : tx_(transaction), key_
 void Object::look() {
   const Tables::Look look = tx_.look(key_);
   types_ = look.types;
+  has_increments_ = look.has_increments;
   has_deadline_cell_ = look.has_deadline_cell;
   deadline_ = look.deadline;
   if (types_ != 0 && deadline_ && *deadline_ <= tx_.now_ms() && !mutant("shown_until_killed")) {

@@ -40,6 +40,8 @@ class Object {
   [[nodiscard]] bool holds_only(ObjectType type) const { return types_ == Tables::bit_of(type); }
   // All of them, the visible one first. Reads their headers.
   [[nodiscard]] std::vector<TypePresence> types() const;
+  // A string was incremented before this was made.
+  [[nodiscard]] bool has_increments() const { return has_increments_; }
   // Nothing, or what this type of command works on.
   [[nodiscard]] bool is(ObjectType wanted) const { return !exists() || type() == wanted; }
   // Unix ms; nullopt if the key does not expire.
@@ -84,6 +86,7 @@ class Object {
   std::uint8_t types_ = 0;  // as Tables::Look
   ObjectType visible_ = ObjectType::none;
   std::optional<std::int64_t> deadline_;  // of what is visible
+  bool has_increments_ = false;
   bool has_deadline_cell_ = false;
   bool expired_ = false;  // something is stored, but its time is over
 };

@@ -25,6 +25,7 @@ class Record {
   [[nodiscard]] bool empty() const { return runs_.empty(); }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
   [[nodiscard]] const std::vector<Run>& runs() const { return runs_; }
+  [[nodiscard]] std::vector<Run> take_runs() && { return std::move(runs_); }
 
   [[nodiscard]] std::string encode() const;
   [[nodiscard]] static std::optional<Record> decode(std::string_view bytes);

@@ -138,8 +138,13 @@ StoreResult<Tables::Look> Tables::look(const ObjectKey& object) {
       const auto& cell = std::get<DottedCell>(**value);
       look.has_deadline_cell = !cell.empty();
       look.deadline = deadline_of(cell);
-    } else if (is_present(**value)) {
+      continue;
+    }
+    if (is_present(**value)) {
       look.types |= bit_of(object_type(kind));
+    }
+    if (kind == CellKind::string_totals) {
+      look.has_increments = !is_empty(**value);
     }
   }
   if (items) {
@@ -486,7 +491,10 @@ LayerCell& Tables::raise(Held& held, const CellName& name) {
     }
   }
   LayerCell* cell = nullptr;
-  if (frozen == nullptr && is_clean) {
+  if (frozen == nullptr && is_clean && fresh && clean_part->cells.size() == 1) {
+    live_.take_over(clean_, *clean_part);
+    cell = &clean->second;
+  } else if (frozen == nullptr && is_clean) {
     auto node = clean_.extract(*clean_part, clean);
     cell = &node.mapped();
     live_.adopt(held, std::move(node));

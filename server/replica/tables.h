@@ -83,6 +83,7 @@ class Tables {
   // What lies under a key, as far as its sort tells: every command asks this first.
   struct Look {
     std::uint8_t types = 0;  // of which something is present; a bit for each, as `bit_of`
+    bool has_increments = false;  // of a string, be they taken away already
     bool has_deadline_cell = false;
     std::optional<std::int64_t> deadline;
   };

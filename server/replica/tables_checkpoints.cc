@@ -77,9 +77,7 @@ std::size_t Tables::thaw_object(Layer::Object& ingested, std::size_t cells) {
   }
   if (ingested.unfit == 0 && !ingested.cells.empty() && clean_.object(&held) == nullptr &&
       !mutant("evict_dirty")) {
-    const std::size_t bytes = ingested.bytes;
-    clean_.adopt(held, thawing_.take_cells(ingested), bytes);
-    thawing_.erase_object(held, garbage_);
+    clean_.take_over(thawing_, ingested);
     return per_object;
   }
   std::size_t done = 0;

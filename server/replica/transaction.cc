@@ -108,6 +108,7 @@ Tables::Look Transaction::look(const ObjectKey& object) {
       look.types |= Tables::bit_of(object_type(kind));
     }
   }
+  look.has_increments = !is_empty(read({object, {CellKind::string_totals, {}}}));
   look.types |= Tables::types_with_items(counts(object));
   const DottedCell& deadline = dotted({object, {CellKind::deadline, {}}});
   look.has_deadline_cell = !deadline.empty();
@@ -266,18 +267,18 @@ void Transaction::start_anew(std::uint64_t first, Hlc hlc, const VersionVector& 
 
 Dot Transaction::next_dot() { return {origin_, first_ + ops_.size()}; }
 
-void Transaction::emit(const CellKey& key, Change change) {
+void Transaction::emit(CellKey key, Change change) {
   bytes_ += weight(key, change);
   context_.advance(next_dot());
-  ops_.push_back({key, std::move(change)});
+  ops_.push_back({std::move(key), std::move(change)});
 }
 
-void Transaction::emit_later_put(const CellKey& key, Change change, Seen seen) {
+void Transaction::emit_later_put(CellKey key, Change change, Seen seen) {
   if (pending_.size() == most_pending) {
     settle();
   }
   pending_.push_back({ops_.size(), seen});
-  emit(key, std::move(change));
+  emit(std::move(key), std::move(change));
 }
 
 void Transaction::settle(const ObjectKey& object) {
@@ -428,27 +429,27 @@ void Transaction::put(const CellKey& key, CellValue value, Seen seen) {
   object.cells.insert_or_assign(key.cell, std::move(value));
 }
 
-void Transaction::assign(const CellKey& key, std::string bytes, Seen seen) {
+void Transaction::assign(CellKey key, std::string bytes, Seen seen) {
   part();
-  emit_later_put(key, Assign{std::move(bytes)}, seen);
+  emit_later_put(std::move(key), Assign{std::move(bytes)}, seen);
 }
 
-void Transaction::remove(const CellKey& key, Seen seen) {
+void Transaction::remove(CellKey key, Seen seen) {
   part();
-  emit_later_put(key, Remove{}, seen);
+  emit_later_put(std::move(key), Remove{}, seen);
 }
 
-void Transaction::increment(const CellKey& key, const Total& delta) {
+void Transaction::increment(CellKey key, const Total& delta) {
   part();
   const TotalPart part = totals(key).increment(origin_, next_dot().n, delta);
-  emit_later_put(key, Increment{part.life, part.total, delta}, {});
+  emit_later_put(std::move(key), Increment{part.life, part.total, delta}, {});
 }
 
-void Transaction::reset(const CellKey& key) {
+void Transaction::reset(CellKey key) {
   part();
   auto observed = totals(key).observed();
   if (!observed.empty()) {
-    emit_later_put(key, Reset{std::move(observed)}, {});
+    emit_later_put(std::move(key), Reset{std::move(observed)}, {});
   }
 }
 

@@ -101,12 +101,12 @@ class Transaction {
 
   // Elements, fields and members are counted: if the caller has not seen what is there, these two
   // look. Other cells are written blindly.
-  void assign(const CellKey& key, std::string bytes, Seen seen = {});
-  void remove(const CellKey& key, Seen seen = {});
+  void assign(CellKey key, std::string bytes, Seen seen = {});
+  void remove(CellKey key, Seen seen = {});
   // Adds to this origin's total.
-  void increment(const CellKey& key, const Total& delta);
+  void increment(CellKey key, const Total& delta);
   // Takes away what this replica sees of the cell; nothing if it sees nothing.
-  void reset(const CellKey& key);
+  void reset(CellKey key);
   // Kills every dotted cell of the object and resets its totals.
   void kill(const ObjectKey& object);
   // Kills every dotted cell of a database, or of all of them (db is ignored then). Totals in it
@@ -153,8 +153,8 @@ class Transaction {
   ScoreIndex own_scores(const ObjectKey& object);
   // Puts the new value of a cell over what is below, and counts what that changes.
   void put(const CellKey& key, CellValue value, Seen seen);
-  void emit(const CellKey& key, Change change);
-  void emit_later_put(const CellKey& key, Change change, Seen seen);
+  void emit(CellKey key, Change change);
+  void emit_later_put(CellKey key, Change change, Seen seen);
   // Nearly always nobody looks at what an entry has written before it ends: only when somebody asks
   // for an object of theirs, the ops that are not in the overlay yet go there.
   void settle(const ObjectKey& object);

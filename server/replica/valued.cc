@@ -23,7 +23,9 @@ void Valued::assign(std::string bytes) {
 
 void Valued::assign_string(const Object& object, std::string bytes) {
   Transaction& tx = object.transaction();
-  tx.reset(object.cell(CellKind::string_totals));
+  if (object.has_increments()) {
+    tx.reset(object.cell(CellKind::string_totals));
+  }
   tx.assign(object.cell(CellKind::string_register), std::move(bytes));
 }
 

@@ -37,7 +37,7 @@ class Valued {
 
   // Replaces the register and takes away the increments that are seen.
   void assign(std::string bytes);
-  // The same for a string, of which nothing need be known.
+  // The same for a string, of which nothing need be known; not after an `add` in the same command.
   static void assign_string(const Object& object, std::string bytes);
   // Of a string that nobody has incremented, as nearly all; otherwise null. Good until the next
   // read.
