@@ -100,8 +100,8 @@ std::uint32_t place_of(std::string_view subkey) {
   return static_cast<std::uint32_t>(XXH3_64bits(subkey.data(), subkey.size()) >> 32);
 }
 
-std::uint64_t place_of(const ObjectKey& object) {
-  const std::uint64_t hash = XXH3_64bits_withSeed(object.key.data(), object.key.size(), object.db);
+std::uint64_t place_of(std::uint8_t db, std::string_view key) {
+  const std::uint64_t hash = XXH3_64bits_withSeed(key.data(), key.size(), db);
   return hash >> (64 - place_bits);
 }
 

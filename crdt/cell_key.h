@@ -98,7 +98,10 @@ inline constexpr std::uint16_t bucket_count = 1024;
 // space into equal parts, each one contiguous range of the state database; a place is a cursor for
 // SCAN (decision 0005).
 inline constexpr unsigned place_bits = 48;
-[[nodiscard]] std::uint64_t place_of(const ObjectKey& object);
+[[nodiscard]] std::uint64_t place_of(std::uint8_t db, std::string_view key);
+[[nodiscard]] inline std::uint64_t place_of(const ObjectKey& object) {
+  return place_of(object.db, object.key);
+}
 [[nodiscard]] inline std::uint16_t bucket_of(std::uint64_t place) {
   return static_cast<std::uint16_t>(place >> (place_bits - 10));
 }

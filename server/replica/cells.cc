@@ -117,8 +117,29 @@ Cells::At Cells::bound(const CellName& name) const {
   return {i, slot};
 }
 
-Cells::At Cells::found(const CellName& name) const {
+Cells::At Cells::bound_again(const CellName& name) {
+  if (!pages_) {
+    return bound(name);
+  }
+  const std::uint64_t order = order_of(name);
+  Last& last = pages_->last;
+  if (last.known && last.order == order && last.version == version_) {
+    const Page& page = pages_->pages[last.at.page];
+    if (last.at.i == page.size() || page[last.at.i].order != order ||
+        page[last.at.i].cell->first == name) {
+      return last.at;
+    }
+  }
   const At at = bound(name);
+  const Page& page = pages_->pages[at.page];
+  const bool first_of_page = at.i == 0;
+  const bool first = first_of_page ? at.page == 0 || pages_->pages[at.page - 1].back().order != order
+                                   : page[at.i - 1].order != order;
+  last = {order, at, version_, first};
+  return at;
+}
+
+Cells::At Cells::found_at(At at, const CellName& name) const {
   const auto page = this->page(at.page);
   return at.i < page.size() && page[at.i].cell->first == name ? at : last();
 }

@@ -29,6 +29,7 @@ static_assert(sizeof(LayerCell) == sizeof(CellDelta));
 // kind and place tell nearly all of them apart: pages of those numbers with pointers to the cells,
 // and a directory of pages; a lookup among a million cells touches a handful of lines of memory
 // where a tree of nodes touches twenty. One cell needs no page.
+// What is asked for twice in a row is searched once.
 // A cell stays where it is in memory, as long as it is in any map. Insertion and extraction
 // invalidate iterators; `version` tells of them.
 class Cells {
@@ -90,6 +91,11 @@ class Cells {
   // Leaves the iterator at the cell after it.
   [[nodiscard]] node_type extract(iterator& cell);
 
+  // If it has one cell alone: that; otherwise null.
+  [[nodiscard]] const value_type* only() const {
+    return pages_ == nullptr && only_.size() == 1 ? only_.front().cell : nullptr;
+  }
+
  private:
   struct Slot {
     std::uint64_t order = 0;  // of kind and place
@@ -109,16 +115,27 @@ class Cells {
                   : std::span<const Slot>(only_.data(), only_.size());
   }
   [[nodiscard]] At bound(const CellName& name) const;
-  [[nodiscard]] At found(const CellName& name) const;
+  [[nodiscard]] At found(const CellName& name) const { return found_at(bound(name), name); }
+  [[nodiscard]] At found_at(At at, const CellName& name) const;
+  // As `bound`, and the same name is found again at once. Not const: whoever only reads, may be
+  // another thread.
+  [[nodiscard]] At bound_again(const CellName& name);
   [[nodiscard]] At last() const { return {page_count() - 1, page(page_count() - 1).size()}; }
   // Returns where it came to lie: a full page is split first.
   At put(At at, std::unique_ptr<value_type> cell);
   void split(std::size_t page);
   void clear();
 
+  struct Last {
+    std::uint64_t order = 0;
+    At at;
+    std::uint32_t version = 0;
+    bool known = false;  // and no slot of that order is before `at`
+  };
   struct Pages {
     std::vector<std::uint64_t> firsts;  // the order of each page's first slot
     std::vector<Page> pages;
+    Last last;
   };
   SmallVector<Slot, 1> only_;  // the one page, if there is no directory
   std::unique_ptr<Pages> pages_;
@@ -172,12 +189,16 @@ inline Cells::iterator Cells::begin() { return {*this, {}}; }
 inline Cells::iterator Cells::end() { return {*this, last()}; }
 inline Cells::const_iterator Cells::begin() const { return {*this, {}}; }
 inline Cells::const_iterator Cells::end() const { return {*this, last()}; }
-inline Cells::iterator Cells::find(const CellName& name) { return {*this, found(name)}; }
+inline Cells::iterator Cells::find(const CellName& name) {
+  return {*this, found_at(bound_again(name), name)};
+}
 inline Cells::const_iterator Cells::find(const CellName& name) const {
   return {*this, found(name)};
 }
 inline bool Cells::contains(const CellName& name) const { return found(name) != last(); }
-inline Cells::iterator Cells::lower_bound(const CellName& name) { return {*this, bound(name)}; }
+inline Cells::iterator Cells::lower_bound(const CellName& name) {
+  return {*this, bound_again(name)};
+}
 inline Cells::const_iterator Cells::lower_bound(const CellName& name) const {
   return {*this, bound(name)};
 }

@@ -40,6 +40,26 @@ Held* HeldTable::find(const ObjectKey& key, std::uint64_t place) const {
   }
 }
 
+void HeldTable::expect(std::uint64_t place) const {
+  const Shard& shard = shards_[shard_of(place)];
+  if (!shard.slots.empty()) {
+    __builtin_prefetch(&shard.slots[home(shard, place)]);
+  }
+}
+
+const Held* HeldTable::at(std::uint64_t place) const {
+  const Shard& shard = shards_[shard_of(place)];
+  if (shard.slots.empty()) {
+    return nullptr;
+  }
+  for (std::size_t i = home(shard, place);; i = (i + 1) & (shard.slots.size() - 1)) {
+    const Slot& slot = shard.slots[i];
+    if (slot.held == nullptr || slot.place == place) {
+      return slot.held.get();
+    }
+  }
+}
+
 // There is always a free slot: a shard is at most three quarters full.
 void HeldTable::put(Shard& shard, Slot slot) {
   std::size_t i = home(shard, slot.place);

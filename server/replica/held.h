@@ -55,6 +55,10 @@ class HeldTable {
   // Requires that it is not there.
   Held& add(const ObjectKey& key, std::uint64_t place);
   void erase(Held& held);
+  // Brings near what `find` will look at.
+  void expect(std::uint64_t place) const;
+  // The first at this place, if there is one.
+  [[nodiscard]] const Held* at(std::uint64_t place) const;
   [[nodiscard]] std::size_t size() const { return size_; }
   static constexpr std::size_t bytes_each = sizeof(Held) + 40;  // without its key
   [[nodiscard]] std::size_t bytes() const { return size_ * bytes_each + key_bytes_; }

@@ -328,6 +328,13 @@ Effects Replica::end_tick(Now now) { return impl_->end_tick(now); }
 Replica::Outcome Replica::run(const Work& work, const Demand& demand, Now now) {
   return impl_->run(work, demand, now);
 }
+void Replica::expect(std::uint8_t db, std::span<const std::string_view> keys) const {
+  SmallVector<std::uint64_t, 32> places;
+  for (const std::string_view key : keys) {
+    places.push_back(place_of(db, key));
+  }
+  impl_->group().tables().expect({places.data(), places.size()});
+}
 Replica::Outcome Replica::run_in_turns(const Work& work, const Demand& demand, Now now,
                                        Turns& turns) {
   return impl_->run_in_turns(work, demand, now, turns);

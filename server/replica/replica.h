@@ -9,7 +9,9 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "server/replica/conflict_report.h"
@@ -156,6 +158,8 @@ class Replica {
     std::optional<wire::Error> refusal;
   };
   [[nodiscard]] Outcome run(const Work& work, const Demand& demand, Now now);
+  // A hint: these keys will be asked for next.
+  void expect(std::uint8_t db, std::span<const std::string_view> keys) const;
   // Work that takes long. Between two turns everything else goes on, ticks included; the keys that
   // it reads and writes are to be locked as long as it runs. If it is refused, a part of what it
   // writes may have been kept.

@@ -39,12 +39,18 @@ bool StoredFilter::has(std::uint64_t place) const {
   });
 }
 
+void StoredFilter::expect(std::uint64_t place) const {
+  for (const Part& part : parts_) {
+    __builtin_prefetch(&part.blocks[Bits(place).block & (part.blocks.size() - 1)]);
+  }
+}
+
 void StoredFilter::add(std::uint64_t place) {
   if (!complete_ || has(place)) {
     return;
   }
   if (parts_.empty() || parts_.back().room == 0) {
-    constexpr std::size_t bits_each = 10;
+    constexpr std::size_t bits_each = 16;
     constexpr std::size_t least_blocks = 64;
     const std::size_t blocks = parts_.empty() ? least_blocks : 4 * parts_.back().blocks.size();
     if (bytes_ + blocks * sizeof(Block) > most_bytes_) {

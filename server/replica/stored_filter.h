@@ -8,9 +8,9 @@
 
 namespace starling::replica {
 
-// A blocked Bloom filter (Putze, Sanders, Singler 2007) over the places of objects, ten bits for
+// A blocked Bloom filter (Putze, Sanders, Singler 2007) over the places of objects, sixteen bits for
 // each, that grows by further filters. Says yes for everything until it was told that it begins
-// with nothing; may say yes for what is not there, some four times in a hundred.
+// with nothing; may say yes for what is not there, less than once in a hundred times.
 // Runs on: core strand.
 class StoredFilter {
  public:
@@ -21,6 +21,8 @@ class StoredFilter {
   void begin_empty() { complete_ = true; }
   [[nodiscard]] bool may_hold(std::uint64_t place) const { return !complete_ || has(place); }
   void add(std::uint64_t place);
+  // Brings near what `may_hold` will look at.
+  void expect(std::uint64_t place) const;
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
  private:

@@ -31,6 +31,52 @@ StoreError damaged_row() {
 
 // ---------------------------------------------------------------- what is held
 
+// Each step needs what the one before has asked memory for; meanwhile the others' come.
+void Tables::expect(std::span<const std::uint64_t> places) const {
+  constexpr std::size_t line = 64;
+  const auto bring = [](const auto* object) {
+    for (std::size_t at = 0; at < sizeof(*object); at += line) {
+      __builtin_prefetch(static_cast<const char*>(static_cast<const void*>(object)) + at);
+    }
+  };
+  constexpr std::size_t most = 32;
+  SmallVector<const Held*, most> held;
+  places = places.first(std::min(places.size(), most));
+  for (const std::uint64_t place : places) {
+    helds_.expect(place);
+    stored_.expect(place);
+  }
+  for (const std::uint64_t place : places) {
+    if (const Held* perhaps = helds_.at(place)) {
+      bring(perhaps);
+      held.push_back(perhaps);
+    }
+  }
+  const auto each_part = [&](const auto& visit) {
+    for (const Held* of : held) {
+      for (const LayerObject* part : of->parts) {
+        if (part != nullptr) {
+          visit(*part);
+        }
+      }
+    }
+  };
+  each_part([&](const LayerObject& part) { bring(&part); });
+  each_part([&](const LayerObject& part) {
+    if (const auto* cell = part.cells.only()) {
+      bring(cell);
+    }
+  });
+  each_part([&](const LayerObject& part) {
+    if (const auto* cell = part.cells.only()) {
+      const auto* dotted = std::get_if<DottedCell>(&cell->second.value());
+      if (dotted != nullptr && !dotted->empty()) {
+        __builtin_prefetch(dotted->siblings().front().bytes.data());
+      }
+    }
+  });
+}
+
 Held* Tables::held(const ObjectKey& object) const {
   if (last_held_ != nullptr && last_held_->key == object) {
     return last_held_;
@@ -162,7 +208,7 @@ const CellValue* Tables::in_memory(const CellKey& key) {
 }
 
 const CellValue* Tables::in_memory(Held* held, const CellName& name) {
-  if (const Layer::Object* live = live_.object(held)) {
+  if (Layer::Object* live = live_.object(held)) {
     if (const auto cell = live->cells.find(name); cell != live->cells.end()) {
       return cell->second.is_whole() ? &cell->second.value() : nullptr;
     }
@@ -511,7 +557,7 @@ LayerCell& Tables::raise(Held& held, const CellName& name) {
   cell->was = was;
   cell->twin_was = twin_was;
   if (fresh) {
-    if (!mutant("dirty_not_noted")) {
+    if (clean_part == nullptr && !mutant("dirty_not_noted")) {
       stored_.add(held.place);
     }
     // As long as nothing but attributes change, it exists if it did.

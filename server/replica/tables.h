@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -95,6 +96,11 @@ class Tables {
   [[nodiscard]] StoreResult<Look> look(const ObjectKey& object);
   // Something is there apart from attributes. Loads nothing.
   [[nodiscard]] StoreResult<bool> exists(const ObjectKey& object);
+
+  // Somebody will soon ask for what lies at these places: brings it near, all of it at a time, where
+  // one after the other would wait for memory at every step. (Chen, Ailamaki, Gibbons, Mowry 2004:
+  // group prefetching.) Changes nothing.
+  void expect(std::span<const std::uint64_t> places) const;
 
   // -- expiry --
   // Keys with a deadline up to `now_ms`, each named once: from then on the caller has to see to it.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "server/resp/command_keys.h"
+#include "server/resp/lookahead.h"
 #include "server/resp/session_turns.h"
 
 namespace starling::resp {
@@ -137,6 +138,7 @@ void Session::serve() {
     request(views(args));
   }
   std::size_t done = 0;
+  std::size_t expected = 0;  // requests whose keys are on their way from memory
   bool more = true;
   while (more && unanswered_.empty() && !long_ && !closing_) {
     if (server_.backend().tick_is_full()) {
@@ -149,6 +151,10 @@ void Session::serve() {
       end(Offence::tls);  // or both sides would wait for each other
       break;
     }
+    if (expected == 0 && parser_.at_boundary()) {
+      expected = expect(rest);
+    }
+    expected -= expected > 0 ? 1 : 0;
     switch (parser_.next(rest)) {
       case RequestParser::Status::incomplete:
         more = false;
@@ -181,6 +187,14 @@ void Session::serve() {
   if ((!unanswered_.empty() || long_) && !closing_) {
     wait();
   }
+}
+
+std::size_t Session::expect(std::string_view bytes) {
+  const Ahead ahead = look_ahead(bytes);
+  if (ahead.keys.size() > 1) {
+    server_.backend().replica().expect(db, {ahead.keys.data(), ahead.keys.size()});
+  }
+  return ahead.requests;
 }
 
 // Runs one request, or remembers it if it has to be asked again.

@@ -109,6 +109,8 @@ class Session {
 
   void serve();
   void request(Args args);
+  // How many requests ahead of this one were looked at.
+  [[nodiscard]] std::size_t expect(std::string_view bytes);
   void answered(std::size_t offset);
   void execute(Args args);
   const Command* resolve(Args args);
