@@ -40,21 +40,24 @@ void Tables::expect(std::span<const std::uint64_t> places) const {
     }
   };
   constexpr std::size_t most = 32;
-  SmallVector<const Held*, most> held;
+  SmallVector<const Kept*, most> kept;
   places = places.first(std::min(places.size(), most));
   for (const std::uint64_t place : places) {
     helds_.expect(place);
     stored_.expect(place);
   }
   for (const std::uint64_t place : places) {
-    if (const Held* perhaps = helds_.at(place)) {
-      bring(perhaps);
-      held.push_back(perhaps);
+    if (const Kept* perhaps = helds_.at(place)) {
+      bring(static_cast<const Held*>(perhaps));  // so much of it, if it is packed
+      kept.push_back(perhaps);
     }
   }
   const auto each_part = [&](const auto& visit) {
-    for (const Held* of : held) {
-      for (const LayerObject* part : of->parts) {
+    for (const Kept* one : kept) {
+      if (one->packed) {
+        continue;
+      }
+      for (const LayerObject* part : static_cast<const Held*>(one)->parts) {
         if (part != nullptr) {
           visit(*part);
         }
@@ -77,28 +80,32 @@ void Tables::expect(std::span<const std::uint64_t> places) const {
   });
 }
 
-Held* Tables::held(const ObjectKey& object) const {
-  if (last_held_ != nullptr && last_held_->key == object) {
-    return last_held_;
+HeldTable::Found Tables::find(const ObjectKey& object) const {
+  const auto& [held, packed] = last_found_;
+  if ((held != nullptr && held->key == object) || (packed != nullptr && packed->is(object))) {
+    return last_found_;
   }
-  Held* const found = helds_.find(object, place_of(object));
-  last_held_ = found != nullptr ? found : last_held_;
+  const auto found = helds_.find(object, place_of(object));
+  if (found.held != nullptr || found.packed != nullptr) {
+    last_found_ = found;
+  }
   return found;
 }
 
 Held& Tables::hold(const ObjectKey& object) {
-  if (last_held_ == nullptr || last_held_->key != object) {
-    const std::uint64_t place = place_of(object);
-    Held* const found = helds_.find(object, place);
-    last_held_ = found != nullptr ? found : &helds_.add(object, place);
+  const auto [held, packed] = find(object);
+  if (held != nullptr) {
+    return *held;
   }
-  return *last_held_;
+  Held& made = packed != nullptr ? unpack(*packed) : helds_.add(object, place_of(object));
+  last_found_ = {.held = &made};
+  return made;
 }
 
 void Tables::release(Held& held) {
   if (held.idle()) {
-    if (last_held_ == &held) {
-      last_held_ = nullptr;
+    if (last_found_.held == &held) {
+      last_found_ = {};
     }
     helds_.erase(held);
   }
@@ -120,6 +127,9 @@ const LayerCell* Tables::frozen(const Held* held, const CellName& name) const {
 }
 
 StoreResult<const CellValue*> Tables::read(const ObjectKey& object, const CellName& name) {
+  if (Packed* packed = find(object).packed; packed != nullptr && packed->plain) {
+    return &read(*packed, name.kind());
+  }
   const auto loaded = load(object);
   if (!loaded) {
     return std::unexpected(loaded.error());
@@ -149,6 +159,9 @@ std::uint8_t Tables::types_with_items(const Counts& counts) {
 
 // Of a whole object only what memory has cells for can be there.
 StoreResult<Tables::Look> Tables::look(const ObjectKey& object) {
+  if (Packed* packed = find(object).packed; packed != nullptr && packed->plain) {
+    return look(*packed);
+  }
   const auto loaded = load(object);
   if (!loaded) {
     return std::unexpected(loaded.error());
@@ -619,6 +632,9 @@ void Tables::kill_scope(ScopeLevel level, const ObjectKey& scope, const VersionV
   Marker marker{level, scope, context};
   if (level == ScopeLevel::key) {
     drop_scores(scope);
+    if (Packed* packed = find(scope).packed) {
+      unpack(*packed);
+    }
     if (everything && cells_in_memory(scope) > limits_.wholesale_cells) {
       kill_wholesale(scope, context);
     } else {
@@ -643,6 +659,13 @@ void Tables::kill_scope(ScopeLevel level, const ObjectKey& scope, const VersionV
       }
       return covered;
     };
+    for (auto next = packed_.begin(); next != packed_.end();) {
+      Packed& packed = *next++;
+      if (marker.covers(packed.object())) {
+        helds_.erase(packed);
+      }
+    }
+    last_found_ = {};
     for (Layer* layer : {&clean_, &thawing_}) {
       for (Held* held : covered_of(*layer)) {
         layer->erase_object(*held, garbage_);
@@ -744,6 +767,21 @@ std::size_t Tables::bytes() const {
          (deadlines_.size() + frozen_deadlines_.size()) * deadline_size;
 }
 
+bool Tables::evict_resident(bool spare) {
+  Held& held = residents_.front();
+  if (std::exchange(held.used, false) && spare) {
+    held.unlink();
+    residents_.push_back(held);
+    return false;
+  }
+  if (!pack(held)) {
+    clean_.erase_object(held, garbage_);
+    forget_loaded(held);
+    release(held);
+  }
+  return true;
+}
+
 // Only clean cells go (R5.3), object by object; those used since eviction came by last stay for
 // another round (CLOCK; Corbato 1968): hot objects come back with one range read. Objects that also
 // have dirty cells lose their clean ones and their completeness.
@@ -752,22 +790,18 @@ void Tables::evict() {
     return;
   }
   const std::size_t goal = limits_.memory_bytes - limits_.memory_bytes / 128;
-  const std::size_t clean_before = clean_.bytes() + thawing_.bytes();
+  const auto clean = [&] { return clean_.bytes() + thawing_.bytes() + helds_.packed_bytes(); };
+  const std::size_t clean_before = clean();
   // Indexes of scores are the first to go, as far as they have more than half of it. The others are
   // dearer to make again than a few cells are to read.
   shrink_scores(limits_.memory_bytes / 2);
   constexpr int most_spared = 32;  // in a row: nobody waits for a round of a million
-  for (int spared = 0; bytes() > goal && !residents_.empty();) {
-    Held& held = residents_.front();
-    if (std::exchange(held.used, false) && ++spared <= most_spared) {
-      held.unlink();
-      residents_.push_back(held);
-      continue;
-    }
-    spared = 0;
-    clean_.erase_object(held, garbage_);
-    forget_loaded(held);
-    release(held);
+  for (int spared = 0; bytes() > goal && !(residents_.empty() && packed_.empty());) {
+    const bool spare = spared < most_spared;
+    const bool from_packed =
+        residents_.empty() || helds_.packed_bytes() > limits_.memory_bytes / 2;
+    const bool gone = from_packed ? evict_packed(spare) : evict_resident(spare);
+    spared = gone ? 0 : spared + 1;
   }
   while (bytes() > goal && !thawing_.empty()) {
     Held& held = thawing_.objects().front().held();
@@ -782,7 +816,7 @@ void Tables::evict() {
     clean_.erase_object(held, garbage_);
     release(held);
   }
-  evicted_bytes_ += clean_before - (clean_.bytes() + thawing_.bytes());
+  evicted_bytes_ += clean_before - clean();
   if (const std::size_t all = bytes(); all > limits_.memory_bytes) {
     const std::size_t excess = all - limits_.memory_bytes;
     shrink_scores(scored_bytes_ - std::min(excess, scored_bytes_));

@@ -182,9 +182,22 @@ class Tables {
  private:
   friend class ObjectWalk;
   // What memory has of an object; null if nothing.
-  [[nodiscard]] Held* held(const ObjectKey& object) const;
-  // The same, made if there is nothing.
+  [[nodiscard]] HeldTable::Found find(const ObjectKey& object) const;
+  // The same, and null if it is packed: then it is as if memory had nothing.
+  [[nodiscard]] Held* held(const ObjectKey& object) const { return find(object).held; }
+  // Unpacked if it is packed, made if there is nothing.
   [[nodiscard]] Held& hold(const ObjectKey& object);
+  // -- packed objects (tables_packed.cc) --
+  Held& unpack(Packed& packed);
+  // False, and nothing is done, unless it is small, and all that memory has of it is clean.
+  bool pack(Held& held);
+  [[nodiscard]] static bool is_plain(const Layer::Cells& cells);
+  [[nodiscard]] Look look(Packed& plain) const;
+  [[nodiscard]] const CellValue& read(Packed& plain, CellKind kind);
+  [[nodiscard]] CellValue unpacked(CellKind kind, std::string_view cell) const;
+  // The next one goes, unless it was used and is to be spared.
+  bool evict_packed(bool spare);
+  bool evict_resident(bool spare);
   // Forgets it if nothing is left.
   void release(Held& held);
   void forget_loaded(Held& held);
@@ -314,8 +327,9 @@ class Tables {
   std::uint64_t last_layer_ = clean_number + 1;
   HeldTable helds_;
   StoredFilter stored_;  // all that was ever dirty, so whatever else says no is not stored
-  mutable Held* last_held_ = nullptr;  // nearly every lookup asks for the one before again
+  mutable HeldTable::Found last_found_;  // nearly every lookup asks for the one before again
   boost::intrusive::list<Held, boost::intrusive::constant_time_size<false>> residents_;
+  boost::intrusive::list<Packed, boost::intrusive::constant_time_size<false>> packed_;
   Layer live_ = Layer(clean_number + 1, true);
   std::shared_ptr<FrozenTables> frozen_;
   // Ingested, and on their way to the clean cells; none while a layer is frozen.

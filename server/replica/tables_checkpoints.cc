@@ -78,6 +78,10 @@ std::size_t Tables::thaw_object(Layer::Object& ingested, std::size_t cells) {
   if (ingested.unfit == 0 && !ingested.cells.empty() && clean_.object(&held) == nullptr &&
       !mutant("evict_dirty")) {
     clean_.take_over(thawing_, ingested);
+    // A string is read from there as well; others are when they are evicted.
+    if (is_plain(ingested.cells)) {
+      pack(held);
+    }
     return per_object;
   }
   std::size_t done = 0;

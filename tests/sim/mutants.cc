@@ -54,6 +54,7 @@ constexpr std::array all = {
     Mutant{"load_overwrites", "a load replaces what is in memory", "", 50},
     Mutant{"load_old_base", "a checkpoint ignores the stored cell under a pending one", "", 50},
     Mutant{"frozen_forgotten", "reads skip what a checkpoint is writing", "", 50},
+    Mutant{"pack_drops_siblings", "of a small object in one piece concurrent values are left out", "", 50},
     Mutant{"dirty_not_noted", "what becomes dirty is not noted as perhaps stored", "", 50},
     Mutant{"evict_dirty", "a finished checkpoint drops changes made meanwhile", "", 50},
     Mutant{"marker_dropped_first", "a frozen marker no longer counts", "", 200},

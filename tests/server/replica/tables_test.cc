@@ -284,6 +284,98 @@ TEST_CASE("reads are what was written, through any freeze, failure, eviction and
   }
 }
 
+// Strings and counters lie in memory in other ways, as a write or a checkpoint has left them.
+TEST_CASE("reads of a string are what was written, whether it is packed or not") {
+  for (std::uint32_t seed = 1; seed <= 60; ++seed) {
+    CAPTURE(seed);
+    std::mt19937 random(seed);
+    const auto below = [&](int bound) {
+      return std::uniform_int_distribution<int>(0, bound - 1)(random);
+    };
+    TestGroup a(1, small_objects(8, seed % 2 == 0 ? 4'000 : 1u << 30));
+    std::map<std::string, std::int64_t> written;
+    for (int step = 0; step < 400; ++step) {
+      const std::string key = "key number " + std::to_string(below(12));
+      switch (below(8)) {
+        case 0:
+          if (a.written()) {
+            a.told();
+          } else if (a.writing()) {
+            a.store().fail_checkpoints = below(3) == 0;
+            a.write();
+            a.store().fail_checkpoints = false;
+          } else {
+            a.freeze();
+          }
+          break;
+        case 1:
+          a->tables().thaw(static_cast<std::size_t>(below(20)));
+          break;
+        case 2:
+          a->tables().evict();
+          break;
+        case 3:
+          a.run(del(key));
+          written.erase(key);
+          break;
+        case 4:
+          REQUIRE(a.number(incr(key, 3)) == (written[key] += 3));
+          break;
+        case 5:
+          a.run(set(key, std::to_string(step)));
+          written[key] = step;
+          break;
+        default:
+          break;
+      }
+      const auto expected = written.find(key);
+      const Result read = a.run(get(key));
+      if (expected == written.end()) {
+        REQUIRE(std::holds_alternative<Nil>(read));
+      } else {
+        REQUIRE(std::get<std::string>(read) == std::to_string(expected->second));
+      }
+    }
+  }
+}
+
+TEST_CASE("a string that is on disk takes little memory, and is read as it lies there") {
+  TestGroup a(1);
+  constexpr int many = 1000;
+  const auto key = [](int i) { return "key:" + std::to_string(1'000'000'000'000 + i); };
+  for (int i = 0; i < many; ++i) {
+    a.run(set(key(i), std::string(64, 'x')));
+  }
+  a.checkpoint();
+  a->tables().thaw(SIZE_MAX);
+  const std::size_t packed = a->tables().bytes();
+  CHECK(packed < many * 200);
+  a.store().reads = 0;
+  for (int i = 0; i < many; ++i) {
+    CHECK(a.text(get(key(i))) == std::string(64, 'x'));
+  }
+  CHECK(a.store().reads == 0);
+  CHECK(a->tables().bytes() == packed);
+}
+
+TEST_CASE("a small object that eviction has packed is as it was") {
+  TestGroup a(1, small_objects(1000, 60'000));
+  for (int i = 0; i < 40; ++i) {
+    a.run(hash_set("h" + std::to_string(i), {"a", "1", "b", std::to_string(i)}));
+    a.run(hash_incr("h" + std::to_string(i), "b", 1000));
+  }
+  a.checkpoint();
+  a->tables().thaw(SIZE_MAX);
+  a->tables().evict();  // used
+  a->tables().evict();
+  a.store().reads = 0;
+  for (int i = 39; i >= 0; --i) {
+    CHECK(a.text(hash_get("h" + std::to_string(i), "b")) == std::to_string(1000 + i));
+    CHECK(a.number(hash_size("h" + std::to_string(i))) == 2);
+  }
+  CHECK(a.store().reads == 0);
+}
+
 std::set<std::string> members(TestGroup& group) {
   const auto list = group.list(set_members("s"));
   return {list.begin(), list.end()};
