@@ -39,8 +39,8 @@ class Valued {
   void assign(std::string bytes);
   // The same for a string, of which nothing need be known; not after an `add` in the same command.
   static void assign_string(const Object& object, std::string bytes);
-  // Of a string that nobody has incremented, as nearly all; otherwise null. Good until the next
-  // read.
+  // Of a string that nobody has incremented, as nearly all; otherwise null. As when the object was
+  // looked at; good until the next read.
   [[nodiscard]] static const std::string* plain_text(const Object& object);
   void add(const Total& delta) { tx_.increment(increments_key_, delta); }
   void erase();

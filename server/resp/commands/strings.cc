@@ -390,7 +390,7 @@ void incrbyfloat(Call& call) {
   }
   object->create(ObjectType::string);
   value.add(Total::of_real(*exact));
-  reply_text(call, *object);
+  call.reply.bulk(text_of(*object));
 }
 
 // ---------------------------------------------------------------- longest common subsequence
