@@ -93,6 +93,7 @@ class Driver {
   void run_checkpoint(std::unique_ptr<replica::CheckpointJob> job, Executor& where);
   void start_cut_job(std::unique_ptr<replica::CutJob> job);
   void truncate(std::uint64_t first_kept);
+  [[nodiscard]] std::uint64_t next_sync_us() const;
   void sync_if_due();
   // Runs on: log-sync thread, or the core strand under --sync always.
   [[nodiscard]] std::uint64_t sync_log();
@@ -106,6 +107,7 @@ class Driver {
   std::uint64_t appended_ = 0;  // last position in the log
   std::uint64_t synced_ = 0;    // and the last that is known to be durable
   std::uint64_t last_sync_us_ = 0;
+  std::uint64_t sync_took_us_ = 0;      // about the longest of the latest
   std::uint64_t durable_until_us_ = 0;  // the begin of the last sync that has ended
   bool syncing_ = false;                // everysec: one sync is under way
   std::uint64_t event_second_ = 0;

@@ -234,6 +234,7 @@ class Node::Impl final : public net::Core, public Doors, public resp::Backend {
   std::uint64_t node_id = 0;
   std::uint16_t resp_port = 0;
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+  const std::uint64_t system_memory_bytes = usable_memory_bytes();
   std::mt19937_64 randomness{random_number()};
 
   net::AsioLoop loop{context};
@@ -485,6 +486,7 @@ resp::NodeFacts Node::Impl::facts() const {
   facts.memory_bytes = usage.resident_bytes;
   facts.memory_peak_bytes = usage.peak_resident_bytes;
   facts.memory_limit = config.memory_bytes;
+  facts.system_memory_bytes = system_memory_bytes;
   facts.user_cpu_us = static_cast<std::uint64_t>(usage.user_cpu_seconds * 1e6);
   facts.system_cpu_us =
       static_cast<std::uint64_t>((usage.cpu_seconds - usage.user_cpu_seconds) * 1e6);

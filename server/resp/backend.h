@@ -20,7 +20,8 @@ struct NodeFacts {
   std::uint64_t uptime_seconds = 0;
   std::uint64_t memory_bytes = 0;  // resident
   std::uint64_t memory_peak_bytes = 0;
-  std::uint64_t memory_limit = 0;  // --memory
+  std::uint64_t memory_limit = 0;         // --memory
+  std::uint64_t system_memory_bytes = 0;  // of the machine, or what a cgroup leaves of it
   std::uint64_t user_cpu_us = 0;
   std::uint64_t system_cpu_us = 0;
   std::uint64_t process = 0;

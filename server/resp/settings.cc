@@ -1,11 +1,15 @@
 #include "server/resp/settings.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <system_error>
 
 #include "crdt/string.h"
+#include "server/resp/call.h"
 #include "server/resp/server.h"
 
 namespace starling::resp {
@@ -35,6 +39,67 @@ std::optional<Bounds> changeable(std::string_view name) {
   return std::nullopt;
 }
 
+// As Redis reads it: "100mb" is 100 * 1024 * 1024 bytes, "100m" a hundred millions, nothing is 0,
+// and what is larger than a number can be is the largest there is.
+std::optional<std::uint64_t> parse_memory(std::string_view text) {
+  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const std::string unit = lower(text.substr(digits));
+  constexpr std::array<std::pair<std::string_view, std::uint64_t>, 8> units{{{"", 1},
+                                                                             {"b", 1},
+                                                                             {"k", 1000},
+                                                                             {"kb", 1 << 10},
+                                                                             {"m", 1'000'000},
+                                                                             {"mb", 1 << 20},
+                                                                             {"g", 1'000'000'000},
+                                                                             {"gb", 1 << 30}}};
+  const auto* const found =
+      std::ranges::find(units, unit, [](const auto& one) { return one.first; });
+  if (found == units.end()) {
+    return std::nullopt;
+  }
+  constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t number = 0;
+  const char* const begin = text.data();
+  if (digits > 0 && std::from_chars(begin, begin + digits, number).ec != std::errc()) {
+    return most;
+  }
+  return number > most / found->second ? most : number * found->second;
+}
+
+bool deletes_keys(std::string_view policy) {
+  constexpr std::array<std::string_view, 7> policies{
+      "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl",
+      "allkeys-lru",  "allkeys-lfu",  "allkeys-random"};
+  return std::ranges::find(policies, policy) != policies.end();
+}
+
+std::expected<void, std::string> check_memory(std::string_view name, std::string_view value,
+                                              std::string_view now) {
+  const auto bytes = parse_memory(value);
+  if (!bytes) {
+    return std::unexpected(failed(name, "argument must be a memory value"));
+  }
+  if (std::to_string(*bytes) != now) {
+    return std::unexpected(failed(name, "it is '" + std::string(now) +
+                                            "' (kvd --memory) as long as the node runs; no key is "
+                                            "deleted for it, data beyond it stays on disk"));
+  }
+  return {};
+}
+
+std::expected<void, std::string> check_policy(std::string_view name, const std::string& policy) {
+  if (policy == "noeviction") {
+    return {};
+  }
+  if (deletes_keys(policy)) {
+    return std::unexpected(
+        failed(name, "'" + policy +
+                         "' deletes keys when memory is full; here data goes to disk instead, so "
+                         "that it must be noeviction"));
+  }
+  return std::unexpected(failed(name, "argument(s) must be one of the following: noeviction"));
+}
+
 std::expected<void, std::string> check(std::string_view name, std::string_view value,
                                        std::string_view now) {
   if (const auto range = changeable(name)) {
@@ -49,11 +114,14 @@ std::expected<void, std::string> check(std::string_view name, std::string_view v
     }
     return {};
   }
-  if (value == now) {
-    return {};
+  if (name == "maxmemory") {
+    return check_memory(name, value, now);
   }
   if (name == "maxmemory-policy") {
-    return std::unexpected(failed(name, "argument(s) must be one of the following: noeviction"));
+    return check_policy(name, lower(value));
+  }
+  if (value == now) {
+    return {};
   }
   return std::unexpected(
       failed(name, "it is '" + std::string(now) + "' as long as the node runs; see kvd --help"));

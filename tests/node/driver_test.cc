@@ -144,6 +144,51 @@ TEST_CASE("--sync everysec: at most one sync a second, off the strand, and none 
   CHECK(std::ranges::count(bench.notes, "sync") == 2);
 }
 
+TEST_CASE("--sync everysec: a slow sync begins early enough to end within the second") {
+  const auto next_sync_after_one_of = [](std::uint64_t ms) {
+    Bench bench;
+    bench.loop.advance_ms(5000);
+    bench.set(1, "a", "1");
+    bench.loop.run();
+    REQUIRE(bench.log_sync.tasks.size() == 1);
+    const std::uint64_t begun_us = bench.loop.clock.monotonic_us;
+    bench.loop.advance_ms(ms);
+    bench.settle();
+    bench.set(2, "a", "2");
+    bench.loop.run();
+    CHECK(bench.log_sync.tasks.empty());
+    return (bench.loop.wake_us - begun_us) / 1000;
+  };
+  CHECK(next_sync_after_one_of(0) == 1000);
+  CHECK(next_sync_after_one_of(200) == 800);
+  CHECK(next_sync_after_one_of(450) == 550);
+}
+
+TEST_CASE("--sync everysec: what came during a sync is synced although nothing else happens") {
+  const auto after_a_sync_of = [](Bench& bench, std::uint64_t ms) {
+    bench.loop.advance_ms(5000);
+    const std::uint64_t begun_us = bench.loop.clock.monotonic_us;
+    bench.set(1, "a", "1");
+    bench.loop.run();
+    bench.store.during_sync = [&bench, ms] {
+      bench.loop.advance_ms(ms);
+      bench.set(2, "a", "2");
+      bench.loop.run();
+      CHECK(bench.log_sync.tasks.empty());  // one at a time
+    };
+    bench.log_sync.run_all();
+    bench.loop.run();
+    return begun_us;
+  };
+  Bench quick;
+  const std::uint64_t begun_us = after_a_sync_of(quick, 100);
+  CHECK(quick.log_sync.tasks.empty());
+  CHECK(quick.loop.wake_us == begun_us + 900'000);
+  Bench slow;  // half a second at least lies between two that begin
+  (void)after_a_sync_of(slow, 700);
+  CHECK(slow.log_sync.tasks.size() == 1);
+}
+
 TEST_CASE("--sync os: no sync but the one that a checkpoint needs") {
   replica::Config config;
   config.checkpoint_age = std::chrono::milliseconds(10'000);

@@ -64,6 +64,7 @@ class NotingStore final : public Store {
 
   bool fail_append = false;
   bool fail_sync = false;
+  std::function<void()> during_sync;  // once, when what is synced is settled
 
   StoreResult<void> append(std::uint64_t position, std::string_view record) override {
     if (fail_append) {
@@ -77,7 +78,11 @@ class NotingStore final : public Store {
       return std::unexpected(StoreError{StoreError::Code::io, "fsync: input/output error"});
     }
     notes_.emplace_back("sync");
-    return store_.sync();
+    auto position = store_.sync();
+    if (auto meanwhile = std::exchange(during_sync, nullptr)) {
+      meanwhile();
+    }
+    return position;
   }
   StoreResult<std::optional<std::string>> read_record(std::uint64_t position) const override {
     return store_.read_record(position);

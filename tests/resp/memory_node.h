@@ -44,7 +44,8 @@ class MemoryNode final : public resp::Backend {
     return tick_bytes_ >= full_tick_bytes || replica_->tick_full();
   }
   [[nodiscard]] std::uint64_t random() override { return random_(); }
-  [[nodiscard]] resp::NodeFacts facts() const override { return {}; }
+  [[nodiscard]] resp::NodeFacts facts() const override { return told; }
+  resp::NodeFacts told;
   void shut_down() override { ++shut_downs; }
   int shut_downs = 0;
 

@@ -114,10 +114,66 @@ TEST_CASE("CONFIG SET changes all it is told to, or nothing") {
       redis.ask("CONFIG SET appendonly no") ==
       "-ERR CONFIG SET failed (possibly related to argument 'appendonly') - it is 'yes' as long as "
       "the node runs; see kvd --help");
-  CHECK(
-      redis.ask("CONFIG SET maxmemory-policy allkeys-lru") ==
-      "-ERR CONFIG SET failed (possibly related to argument 'maxmemory-policy') - argument(s) must "
-      "be one of the following: noeviction");
+}
+
+TEST_CASE("CONFIG takes maxmemory in Redis's units, and only as kvd was started with") {
+  TestServer redis;
+  redis.backend.told.memory_limit = 256 << 20;
+  const std::string failed = "-ERR CONFIG SET failed (possibly related to argument 'maxmemory') - ";
+  CHECK(redis.ask("CONFIG GET maxmemory") == "['maxmemory', '268435456']");
+  for (const char* same : {"268435456", "268435456b", "256mb", "256MB", "262144kb"}) {
+    CAPTURE(same);
+    CHECK(redis.ask({"CONFIG", "SET", "maxmemory", same}) == "OK");
+  }
+  for (const char* other :
+       {"256m", "1gb", "1g", "1k", "0", "", "18446744073709551616", "99999999999gb"}) {
+    CAPTURE(other);
+    CHECK(
+        redis.ask({"CONFIG", "SET", "maxmemory", other}) ==
+        failed +
+            "it is '268435456' (kvd --memory) as long as the node runs; no key is deleted for it, "
+            "data beyond it stays on disk");
+  }
+  for (const char* wrong : {"abc", "-1", "1.5gb", "5tb", "100 mb", "0x10", "mb100"}) {
+    CAPTURE(wrong);
+    CHECK(redis.ask({"CONFIG", "SET", "maxmemory", wrong}) ==
+          failed + "argument must be a memory value");
+  }
+}
+
+TEST_CASE("no policy deletes keys: CONFIG says where data goes when memory is full") {
+  TestServer redis;
+  const std::string failed =
+      "-ERR CONFIG SET failed (possibly related to argument 'maxmemory-policy') - ";
+  CHECK(redis.ask("CONFIG SET maxmemory-policy noeviction") == "OK");
+  CHECK(redis.ask("CONFIG SET maxmemory-policy NoEviction") == "OK");
+  for (const std::string policy :
+       {"volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru",
+        "allkeys-lfu", "allkeys-random"}) {
+    CHECK(redis.ask({"CONFIG", "SET", "maxmemory-policy", policy}) ==
+          failed + "'" + policy +
+              "' deletes keys when memory is full; here data goes to disk instead, so that it must "
+              "be noeviction");
+  }
+  CHECK(redis.ask("CONFIG SET maxmemory-policy none") ==
+        failed + "argument(s) must be one of the following: noeviction");
+  CHECK(redis.ask("CONFIG GET maxmemory-policy") == "['maxmemory-policy', 'noeviction']");
+}
+
+TEST_CASE("INFO memory tells what the process takes, of what, and what it is bound to") {
+  TestServer redis;
+  redis.backend.told.memory_bytes = 300 << 20;
+  redis.backend.told.memory_peak_bytes = 400 << 20;
+  redis.backend.told.memory_limit = 256 << 20;
+  redis.backend.told.system_memory_bytes = std::uint64_t{2} << 30;
+  const auto lines = info(redis, "memory");
+  CHECK(lines.at("used_memory") == "314572800");
+  CHECK(lines.at("used_memory_human") == "300.00M");
+  CHECK(lines.at("used_memory_peak_perc") == "75.00%");
+  CHECK(lines.at("total_system_memory_human") == "2.00G");
+  CHECK(lines.at("maxmemory") == "268435456");
+  CHECK(lines.at("maxmemory_human") == "256.00M");
+  CHECK(lines.at("maxmemory_policy") == "noeviction");
 }
 
 TEST_CASE("the slow log keeps the latest commands, cut short") {

@@ -7,6 +7,7 @@ CHANNELS = ["news", "news:eu", "n\x00x", ""]
 NAMES = ["app", "worker-1", "", "with space", "ünï"]
 # Settings that both have, at the same value.
 SETTINGS = ["databases", "maxmemory-policy", "slowlog-log-slower-than", "slowlog-max-len", "proto-max-bulk-len"]
+NO_MEMORY = ["abc", "-1", "1.5gb", "5tb", "1 mb"]  # what Redis does not take for an amount of it
 # Nothing is slow enough to be noted, so both logs stay empty.
 SLOW = [-1, 10**12]
 NOBODY = "192.0.2.1:1"  # an address for documentation (RFC 5737)
@@ -22,7 +23,9 @@ _COMMANDS_WITH_KEYS = [
 def server(draw):
     channel, pattern = lambda: draw.choice(CHANNELS), lambda: draw.choice(["news*", "*", "n?ws", "[mn]*"])
     pairs = lambda: ["slowlog-log-slower-than", draw.choice(SLOW),
-                     *draw.option(["slowlog-max-len", draw.choice([0, 1, 128, 1000])])]
+                     *draw.option(["slowlog-max-len", draw.choice([0, 1, 128, 1000])]),
+                     *draw.option(["maxmemory-policy", draw.choice(["noeviction", "NoEviction"])]),
+                     *draw.option(["maxmemory", draw.choice(NO_MEMORY)])]
 
     def kill_nobody():
         return draw.choice([

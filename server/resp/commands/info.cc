@@ -58,6 +58,12 @@ std::string for_people(std::uint64_t bytes) {
   return with_decimals(value, 2) + std::string(units[unit]);
 }
 
+std::string percent(std::uint64_t part, std::uint64_t whole) {
+  return with_decimals(
+             whole == 0 ? 0 : 100 * static_cast<double>(part) / static_cast<double>(whole), 2) +
+         "%";
+}
+
 std::string hex(std::uint64_t value) {
   std::array<char, 17> buffer{};
   (void)std::snprintf(buffer.data(), buffer.size(), "%016llx",
@@ -112,7 +118,11 @@ void memory_section(Report& out) {
   out.line("used_memory_rss_human", for_people(out.facts.memory_bytes));
   out.line("used_memory_peak", out.facts.memory_peak_bytes);
   out.line("used_memory_peak_human", for_people(out.facts.memory_peak_bytes));
+  out.line("used_memory_peak_perc", percent(out.facts.memory_bytes, out.facts.memory_peak_bytes));
   out.line("used_memory_dataset", out.view.table_bytes);
+  out.line("used_memory_dataset_perc", percent(out.view.table_bytes, out.facts.memory_bytes));
+  out.line("total_system_memory", out.facts.system_memory_bytes);
+  out.line("total_system_memory_human", for_people(out.facts.system_memory_bytes));
   out.line("mem_clients_normal", clients);
   out.line("maxmemory", out.facts.memory_limit);
   out.line("maxmemory_human", for_people(out.facts.memory_limit));
