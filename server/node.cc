@@ -261,6 +261,8 @@ class Node::Impl final : public net::Core, public Doors, public resp::Backend {
   std::uint64_t requests_at_sweep = 0;
   std::uint64_t commands_at_sweep = 0;
   double requests_per_second = 0;       // of both doors
+  double cpu_seconds_at_sweep = 0;
+  double cpu_cores = 0;
   double resp_commands_per_second = 0;  // of one
 };
 
@@ -395,6 +397,7 @@ void Node::Impl::run(const std::function<void(const std::string&)>& ready) {
   if (resp_acceptor) {
     resp_acceptor->start();
   }
+  cpu_seconds_at_sweep = process_cpu_seconds();  // what recovery took is not of this second
   sweep();
   board.serve([this] { asio::post(context, [this] { publish_snapshot(); }); });
   announce_if_ready();
@@ -450,7 +453,9 @@ void Node::Impl::publish_snapshot() {
   snapshot->stopping = stopping;
   snapshot->view = core->view(loop.now());
   snapshot->counters = counters;
+  snapshot->counters.resp_clients_waiting = resp_door->waiting();
   snapshot->requests_per_second = requests_per_second;
+  snapshot->cpu_cores = cpu_cores;
   board.publish(std::move(snapshot));
 }
 
@@ -511,9 +516,10 @@ void Node::Impl::sweep() {
   resp_door->sweep();
   peer_door->sweep();
   const double seconds = std::chrono::duration<double>(sweep_interval).count();
-  const auto rate = [&](std::uint64_t count, std::uint64_t& before) {
+  const auto rate = [&](auto count, auto& before) {
     return static_cast<double>(count - std::exchange(before, count)) / seconds;
   };
+  cpu_cores = rate(process_cpu_seconds(), cpu_seconds_at_sweep);
   resp_commands_per_second = rate(counters.resp_commands, commands_at_sweep);
   requests_per_second =
       rate(counters.client_requests, requests_at_sweep) + resp_commands_per_second;

@@ -54,10 +54,13 @@ void write_load(JsonWriter& json, const Facts& facts) {
   const ShellCounters& counters = snapshot.counters;
   json.key("load").begin_object();
   json.key("requests_per_second").value(snapshot.requests_per_second);
-  json.key("clients").value(counters.clients);
-  json.key("requests_in_flight").value(counters.requests_in_flight);
-  json.key("client_buffered_bytes").value(counters.client_buffered_bytes);
+  json.key("clients").value(counters.clients + counters.resp_clients);
+  json.key("resp_clients").value(counters.resp_clients);
+  json.key("requests_in_flight").value(counters.requests_in_flight + counters.resp_clients_waiting);
+  json.key("client_buffered_bytes")
+      .value(counters.client_buffered_bytes + counters.resp_buffered_bytes);
   json.key("peer_buffered_bytes").value(counters.peer_buffered_bytes);
+  json.key("cpu_cores").value(snapshot.cpu_cores);
   json.key("cpu_seconds").value(facts.process.cpu_seconds);
   json.key("resident_bytes").value(facts.process.resident_bytes);
   json.key("memory_limit_bytes").value(facts.memory_limit_bytes);
@@ -161,6 +164,9 @@ void write_shell_metrics(MetricsText& text, const ShellCounters& c) {
       .sample(c.resp_bytes_received);
   text.counter("starling_resp_sent_bytes_total", "Bytes sent to Redis clients.")
       .sample(c.resp_bytes_sent);
+  text.gauge("starling_resp_clients_waiting",
+             "Redis clients whose request waits for memory, a turn, other nodes or a pause.")
+      .sample(c.resp_clients_waiting);
   text.gauge("starling_resp_buffered_bytes", "Bytes of Redis clients held, both directions.")
       .sample(c.resp_buffered_bytes);
   text.gauge("starling_client_buffered_bytes", "Bytes of clients held, both directions.")

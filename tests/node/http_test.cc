@@ -201,6 +201,25 @@ TEST_CASE("health is ok, degraded or draining, with reasons") {
   CHECK(readyz(facts.answer).status == 503);
 }
 
+TEST_CASE("the load that health tells of is that of both doors") {
+  Snapshot snapshot = ready_snapshot();
+  snapshot.requests_per_second = 12.5;
+  snapshot.cpu_cores = 0.75;
+  snapshot.counters.clients = 2;
+  snapshot.counters.resp_clients = 3;
+  snapshot.counters.requests_in_flight = 4;
+  snapshot.counters.resp_clients_waiting = 5;
+  snapshot.counters.client_buffered_bytes = 600;
+  snapshot.counters.resp_buffered_bytes = 70;
+  Facts facts;
+  facts.answer = answer(snapshot);
+  CHECK_MESSAGE(health(facts).body.contains(
+                    "\"load\":{\"requests_per_second\":12.5,\"clients\":5,\"resp_clients\":3,"
+                    "\"requests_in_flight\":9,\"client_buffered_bytes\":670,"),
+                health(facts).body);
+  CHECK_MESSAGE(health(facts).body.contains("\"cpu_cores\":0.75,"), health(facts).body);
+}
+
 TEST_CASE("only a loop that is stuck for long is a reason to restart") {
   CHECK(livez(answer(ready_snapshot(), {.snapshot = {}, .age = std::chrono::seconds(29)})).status ==
         200);
