@@ -42,8 +42,10 @@ void write_peers(JsonWriter& json, const replica::View& view) {
     json.key("cut").value(peer.cut);
     json.key("behind_ops").value(peer.behind_ops);
     json.key("ahead_ops").value(peer.ahead_ops);
-    json.key("last_heard_ms").value(peer.last_heard_ms);
-    json.key("clock_skew_ms").value(peer.clock_skew_ms);
+    json.key("last_heard_ms");
+    peer.heard ? json.value(peer.heard->ms_ago) : json.null();
+    json.key("clock_skew_ms");
+    peer.heard ? json.value(peer.heard->clock_skew_ms) : json.null();
     json.end_object();
   }
   json.end_array();
@@ -79,6 +81,17 @@ void per_peer(MetricsText& text, const replica::View& view, Value value) {
   }
 }
 
+// In seconds, of each peer that was ever heard: a 0 would say that the others were just now.
+template <typename Number>
+void per_heard_peer(MetricsText& text, const replica::View& view,
+                    Number replica::PeerView::Heard::* milliseconds) {
+  for (const replica::PeerView& peer : view.peers) {
+    if (peer.heard) {
+      text.sample(static_cast<double>((*peer.heard).*milliseconds) / 1e3, {{"peer", peer.name}});
+    }
+  }
+}
+
 void write_peer_metrics(MetricsText& text, const replica::View& view) {
   using replica::PeerView;
   text.gauge("starling_peer_connected", "1 if there is a connection to this member.");
@@ -88,12 +101,12 @@ void write_peer_metrics(MetricsText& text, const replica::View& view) {
   per_peer(text, view, [](const PeerView& p) { return p.behind_ops; });
   text.gauge("starling_peer_ahead_ops", "Operations this member has that are not here yet.");
   per_peer(text, view, [](const PeerView& p) { return p.ahead_ops; });
-  text.gauge("starling_peer_last_heard_seconds", "Time since this member was last heard.");
-  per_peer(text, view,
-           [](const PeerView& p) { return static_cast<double>(p.last_heard_ms) / 1e3; });
-  text.gauge("starling_peer_clock_skew_seconds", "Clock of this member minus ours.");
-  per_peer(text, view,
-           [](const PeerView& p) { return static_cast<double>(p.clock_skew_ms) / 1e3; });
+  text.gauge("starling_peer_last_heard_seconds",
+             "Time since this member was last heard; absent if it never was since the start.");
+  per_heard_peer(text, view, &PeerView::Heard::ms_ago);
+  text.gauge("starling_peer_clock_skew_seconds",
+             "Clock of this member minus ours, when it was last heard.");
+  per_heard_peer(text, view, &PeerView::Heard::clock_skew_ms);
   text.counter("starling_peer_push_sent_bytes_total", "Bytes of entries sent to this member.");
   per_peer(text, view, [](const PeerView& p) { return p.bytes_sent; });
   text.counter("starling_peer_push_received_bytes_total",

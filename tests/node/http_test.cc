@@ -241,5 +241,28 @@ TEST_CASE("lag is a metric for each peer") {
   CHECK(text.contains("\nstarling_peer_behind_ops{peer=\"n2\"} 17\n"));
 }
 
+TEST_CASE("a member that was never heard has no time at which it was: not 0") {
+  test::ReadableLog log;
+  const Rejections rejections(log.log);
+  Snapshot snapshot = ready_snapshot();
+  replica::PeerView stranger;
+  stranger.name = "n2";
+  snapshot.view.peers.push_back(stranger);
+  replica::PeerView gone;
+  gone.name = "n3";
+  gone.heard = {.ms_ago = 8500, .clock_skew_ms = -250};
+  snapshot.view.peers.push_back(gone);
+  Facts facts;
+  facts.answer = answer(snapshot);
+  const std::string text = metrics(facts, rejections).body;
+  CHECK_FALSE(text.contains("starling_peer_last_heard_seconds{peer=\"n2\"}"));
+  CHECK_FALSE(text.contains("starling_peer_clock_skew_seconds{peer=\"n2\"}"));
+  CHECK(text.contains("\nstarling_peer_last_heard_seconds{peer=\"n3\"} 8.5\n"));
+  CHECK(text.contains("\nstarling_peer_clock_skew_seconds{peer=\"n3\"} -0.25\n"));
+  const std::string page = health(facts).body;
+  CHECK(page.contains("\"last_heard_ms\":null,\"clock_skew_ms\":null"));
+  CHECK(page.contains("\"last_heard_ms\":8500,\"clock_skew_ms\":-250"));
+}
+
 }  // namespace
 }  // namespace starling::http
