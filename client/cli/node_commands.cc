@@ -458,7 +458,7 @@ int run_health(Session& session, const Invocation& /*call*/) {
   const auto answer =
       ask(session, {.code = CommandCode::status, .db = 0, .key = {}, .args = {}, .number = 0});
   if (!answer) {
-    Failure failure = describe(answer.error(), "health", session.where());
+    Failure failure = describe(answer.error(), "health", session.where(), session.greeted());
     failure.exit = exit_unhealthy;
     return fail(globals, failure);
   }
