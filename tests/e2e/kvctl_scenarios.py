@@ -266,6 +266,8 @@ def scenario_heal_and_wait(lab):
         a.ok("heal")
         check_equal(re.sub(r"\d+ ms", "N ms", a.ok("wait", "converged")), "converged after N ms: a, b", "wait converged")
         check_equal(a.ok("get", "k"), str(i), "what a reads then")
+    told = json.loads(a.ok("wait", "converged", "-o", "json"))
+    check_equal((told["members"], told["unreachable"]), (["a", "b"], []), "wait converged as JSON")
     a.ok("partition")
     b.kill()
     a.ok("heal")  # nobody to wait for
