@@ -260,10 +260,11 @@ class Node::Impl final : public net::Core, public Doors, public resp::Backend {
   bool stopping = false;
   std::uint64_t requests_at_sweep = 0;
   std::uint64_t commands_at_sweep = 0;
-  double requests_per_second = 0;       // of both doors
+  double requests_per_second = 0;  // of both doors
   double cpu_seconds_at_sweep = 0;
   double cpu_cores = 0;
-  double resp_commands_per_second = 0;  // of one
+  mutable std::uint64_t memory_peak_bytes = 0;  // as INFO told it last
+  double resp_commands_per_second = 0;          // of one
 };
 
 std::expected<void, std::string> Node::Impl::open() {
@@ -488,7 +489,11 @@ resp::NodeFacts Node::Impl::facts() const {
           .count());
   facts.system = system_name();
   facts.memory_bytes = usage.resident_bytes;
-  facts.memory_peak_bytes = usage.peak_resident_bytes;
+  // The kernel notes its peak now and then, so it may lag behind what is resident now; a peak that
+  // was told once does not fall.
+  memory_peak_bytes =
+      std::max({memory_peak_bytes, usage.peak_resident_bytes, usage.resident_bytes});
+  facts.memory_peak_bytes = memory_peak_bytes;
   facts.memory_limit = config.memory_bytes;
   facts.user_cpu_us = static_cast<std::uint64_t>(usage.user_cpu_seconds * 1e6);
   facts.system_cpu_us =
