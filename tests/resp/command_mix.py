@@ -59,7 +59,7 @@ class CommandMix:
         listens = name is not None and name.endswith("SUBSCRIBE")
         if not listens and draw.maybe(SHARE_OF_MALFORMED):
             self.malformed += 1
-            return [Step(0, malformed(draw, words))]
+            return server_family.malformed(name, malformed(draw, words))
         if family == "server":
             return server_family.with_surroundings(draw, name, words)
         return [Step(0, one) for one in self._with_surroundings(name, words)]

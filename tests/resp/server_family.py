@@ -89,6 +89,13 @@ def server(draw):
     }
 
 
+def malformed(name, words):
+    """Where it harms nobody: Redis keeps what a HELLO said before the word that was wrong, kvd nothing of it."""
+    if name == "HELLO":
+        return [Step(ELSEWHERE, words), Step(ELSEWHERE, command("RESET"))]
+    return [Step(0, words)]
+
+
 def with_surroundings(draw, name, words):
     """What goes with a command, so that the next one finds the connection as this one did."""
     here = lambda *commands: [Step(0, one) for one in commands]
