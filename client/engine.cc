@@ -214,6 +214,7 @@ asio::awaitable<std::optional<Error>> Engine::connect() {
   drop_reason_.reset();
   served_ = false;
   draining_ = false;
+  accepted_ = false;
   output_.clear();
   reader_ = wire::FrameReader(wire::max_frame_body);
   asio::error_code error;
@@ -225,7 +226,7 @@ asio::awaitable<std::optional<Error>> Engine::connect() {
        late = unreachable("no answer within " + std::to_string(options_.connect_timeout.count()) +
                           " ms")](const asio::error_code& cancelled) {
         if (!cancelled && self->attempting_ && self->connection_ == connection) {
-          self->drop_connection(late);
+          self->drop_connection(self->accepted_ ? Error{late.code, self->no_greeting()} : late);
           self->resolver_.cancel();
         }
       });
@@ -263,6 +264,7 @@ asio::awaitable<std::optional<Error>> Engine::connect() {
     co_return unreachable(error.message());
   }
   socket_.set_option(asio::ip::tcp::no_delay(true), error);
+  accepted_ = true;
   greet();
   for (;;) {
     const auto body = reader_.next();
@@ -286,6 +288,13 @@ void Engine::greet() {
   output_ += wire::encode(wire::ClientMessage(
       wire::ClientHello{.protocol = wire::protocol_version, .client = options_.name}));
   flush();
+}
+
+// Doors of other protocols wait for the end of a line, which our greeting does not have: from here
+// such a door looks like a node that is stuck.
+std::string Engine::no_greeting() const {
+  return endpoints_[current_] +
+         " took the connection, but did not greet as a Starling node in time";
 }
 
 std::optional<Error> Engine::greeted(const wire::ServerHello& hello) {
@@ -668,7 +677,9 @@ void Engine::expired(Calls::iterator call) {
   const bool silent = sent && last_heard_ < call->second.sent_at;
   const std::string address = endpoints_[current_];
   Error error{ErrorCode::timeout, "no answer from " + address + " in time", maybe_applied};
-  if (!sent && !connected_ && last_error_.code != ErrorCode::timeout && failures_ > 0) {
+  if (!sent && attempting_ && accepted_) {
+    error.message = no_greeting();
+  } else if (!sent && !connected_ && last_error_.code != ErrorCode::timeout && failures_ > 0) {
     error.code = last_error_.code;
     error.message = last_error_.message;
   } else if (!sent && last_error_.code == ErrorCode::not_ready) {

@@ -77,6 +77,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   asio::awaitable<std::optional<Error>> read_some();
   asio::awaitable<void> pause(Clock::duration time);
   void greet();
+  [[nodiscard]] std::string no_greeting() const;
   std::optional<Error> greeted(const wire::ServerHello& hello);
   void connection_lost(const Error& why);
   [[nodiscard]] Clock::duration attempt_failed(const Error& why);
@@ -113,6 +114,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   bool closed_ = false;
   bool idle_ = false;             // run() waits for a call
   bool attempting_ = false;       // connect() is under way
+  bool accepted_ = false;         // the other side has taken the connection of this attempt
   bool connected_ = false;        // greeted, requests may be sent
   bool draining_ = false;         // send nothing more here, leave when all answers have come
   bool served_ = false;           // this connection has answered something but "come back later"

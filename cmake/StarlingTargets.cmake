@@ -1,9 +1,10 @@
-# The four kinds of targets. All take SOURCES (by name) and DEPS (targets starling_* or lib::*).
+# The kinds of targets. All but the last take SOURCES (by name) and DEPS (targets starling_* or lib::*).
 #
 #   starling_library(starling_crdt SOURCES ... DEPS ... [SIMULATED])
 #   starling_executable(kvd SOURCES main.cc ... DEPS ... [SIMULATED])
 #   starling_test(test_crdt LABEL unit SOURCES ... DEPS ...)
 #   starling_fuzz(fuzz_frame SOURCES ... DEPS ...)
+#   starling_test_target(e2e_disk NEEDS kvd kvctl)
 #
 # SIMULATED: with STARLING_MUTANTS=ON there is also a twin NAME_mutants, compiled with -DSTARLING_MUTANTS from the
 # same sources and linked against twins only. So mutant code exists in sim_mutants and nowhere else.
@@ -83,6 +84,18 @@ function(starling_test name)
   if(arg_LABEL STREQUAL "unit")
     add_dependencies(unit_tests ${name})
   endif()
+endfunction()
+
+# `./dev test NAME` builds the target NAME before it runs the test: what is not a program of its own needs one that builds
+# what the test runs.
+function(starling_test_target)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "" "NEEDS")
+  foreach(name ${arg_UNPARSED_ARGUMENTS})
+    add_custom_target(${name})
+    if(arg_NEEDS)
+      add_dependencies(${name} ${arg_NEEDS})
+    endif()
+  endforeach()
 endfunction()
 
 # One libFuzzer program. Skipped without STARLING_FUZZ.

@@ -249,7 +249,7 @@ std::expected<Config, Farewell> parse_command_line(std::vector<std::string> args
   option("--memory", "SIZE", "Bound for tables and caches; default: half of what there is");
   option("--max-value", "SIZE", "Largest value; default: 8M");
   option("--conflict-lines", "N", "Latest lines of the conflict journal to keep; default: 10000");
-  option("--max-clients", "N", "Connections to the client door; default: 10000");
+  option("--max-clients", "N", "So many native clients, and so many Redis clients; default: 10000");
   option("--output-limit", "SIZE", "Unread replies after which a client is cut off; default: 64M");
   toggle("--insecure", "Allow doors on addresses that are not loopback, without TLS and login");
   toggle("--allow-faults", "Allow kvctl to cut links between nodes");

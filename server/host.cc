@@ -81,6 +81,10 @@ std::uint64_t machine_memory(const fs::path& root) {
   return std::uint64_t{1} << 30;
 }
 
+double seconds(const timeval& t) {
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+}
+
 }  // namespace
 
 std::uint64_t usable_memory_bytes(const fs::path& root) {
@@ -122,13 +126,16 @@ std::string system_name() {
                            : "unknown";
 }
 
+double process_cpu_seconds() {
+  rusage times{};
+  getrusage(RUSAGE_SELF, &times);
+  return seconds(times.ru_utime) + seconds(times.ru_stime);
+}
+
 ProcessUsage process_usage() {
   ProcessUsage usage;
   rusage times{};
   getrusage(RUSAGE_SELF, &times);
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-  };
   usage.user_cpu_seconds = seconds(times.ru_utime);
   usage.cpu_seconds = seconds(times.ru_utime) + seconds(times.ru_stime);
   usage.peak_resident_bytes = static_cast<std::uint64_t>(times.ru_maxrss) * 1024;

@@ -27,8 +27,9 @@ struct ShellCounters {
   std::uint64_t resp_commands = 0;
   std::uint64_t resp_bytes_received = 0;
   std::uint64_t resp_bytes_sent = 0;
-  std::uint64_t resp_buffered_bytes = 0;  // now, both directions
-  std::uint64_t peers = 0;                // connections now, both directions
+  std::uint64_t resp_buffered_bytes = 0;   // now, both directions
+  std::uint64_t resp_clients_waiting = 0;  // now: for memory, a turn, other nodes or a pause
+  std::uint64_t peers = 0;                 // connections now, both directions
   std::uint64_t peers_accepted = 0;
   std::uint64_t peers_dialed = 0;
   std::uint64_t peer_dials_failed = 0;

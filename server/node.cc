@@ -261,8 +261,11 @@ class Node::Impl final : public net::Core, public Doors, public resp::Backend {
   bool stopping = false;
   std::uint64_t requests_at_sweep = 0;
   std::uint64_t commands_at_sweep = 0;
-  double requests_per_second = 0;       // of both doors
-  double resp_commands_per_second = 0;  // of one
+  double requests_per_second = 0;  // of both doors
+  double cpu_seconds_at_sweep = 0;
+  double cpu_cores = 0;
+  mutable std::uint64_t memory_peak_bytes = 0;  // as INFO told it last
+  double resp_commands_per_second = 0;          // of one
 };
 
 std::expected<void, std::string> Node::Impl::open() {
@@ -396,6 +399,7 @@ void Node::Impl::run(const std::function<void(const std::string&)>& ready) {
   if (resp_acceptor) {
     resp_acceptor->start();
   }
+  cpu_seconds_at_sweep = process_cpu_seconds();  // what recovery took is not of this second
   sweep();
   board.serve([this] { asio::post(context, [this] { publish_snapshot(); }); });
   announce_if_ready();
@@ -451,7 +455,9 @@ void Node::Impl::publish_snapshot() {
   snapshot->stopping = stopping;
   snapshot->view = core->view(loop.now());
   snapshot->counters = counters;
+  snapshot->counters.resp_clients_waiting = resp_door->waiting();
   snapshot->requests_per_second = requests_per_second;
+  snapshot->cpu_cores = cpu_cores;
   board.publish(std::move(snapshot));
 }
 
@@ -484,7 +490,11 @@ resp::NodeFacts Node::Impl::facts() const {
           .count());
   facts.system = system_name();
   facts.memory_bytes = usage.resident_bytes;
-  facts.memory_peak_bytes = usage.peak_resident_bytes;
+  // The kernel notes its peak now and then, so it may lag behind what is resident now; a peak that
+  // was told once does not fall.
+  memory_peak_bytes =
+      std::max({memory_peak_bytes, usage.peak_resident_bytes, usage.resident_bytes});
+  facts.memory_peak_bytes = memory_peak_bytes;
   facts.memory_limit = config.memory_bytes;
   facts.system_memory_bytes = system_memory_bytes;
   facts.user_cpu_us = static_cast<std::uint64_t>(usage.user_cpu_seconds * 1e6);
@@ -513,9 +523,10 @@ void Node::Impl::sweep() {
   resp_door->sweep();
   peer_door->sweep();
   const double seconds = std::chrono::duration<double>(sweep_interval).count();
-  const auto rate = [&](std::uint64_t count, std::uint64_t& before) {
+  const auto rate = [&](auto count, auto& before) {
     return static_cast<double>(count - std::exchange(before, count)) / seconds;
   };
+  cpu_cores = rate(process_cpu_seconds(), cpu_seconds_at_sweep);
   resp_commands_per_second = rate(counters.resp_commands, commands_at_sweep);
   requests_per_second =
       rate(counters.client_requests, requests_at_sweep) + resp_commands_per_second;

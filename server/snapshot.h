@@ -22,6 +22,7 @@ struct Snapshot {
   replica::View view;
   ShellCounters counters;
   double requests_per_second = 0;
+  double cpu_cores = 0;  // kept busy in the last second
 };
 
 // Hands snapshots from the core strand to the HTTP thread. There is no traffic while nobody asks.

@@ -18,13 +18,11 @@ BORDERS = [
     ("wire/messages", ["crdt/", "wire/messages"]),
     ("wire/", ["crdt/", "wire/"]),
     ("server/replica/", ["crdt/", "storage/store.h", "wire/messages.h", "server/json_writer.h", "server/replica/"]),
-    ("server/membership/", ["crdt/", "wire/messages.h", "server/membership/"]),
     ("server/resp/", ["crdt/", "server/replica/", "server/resp/"]),
     ("server/", ["crdt/", "storage/", "wire/", "server/"]),
     ("client/", ["crdt/", "wire/", "client/"]),
     ("bench/", ["crdt/", "storage/", "wire/", "client/", "server/replica/", "bench/"]),
-    ("tests/sim/", ["crdt/", "storage/", "wire/", "server/replica/", "server/resp/", "server/membership/", "tests/sim/",
-                    "tests/support/"]),
+    ("tests/sim/", ["crdt/", "storage/", "wire/", "server/replica/", "server/resp/", "tests/sim/", "tests/support/"]),
     ("tests/support/", ["crdt/", "storage/", "wire/", "server/replica/", "tests/support/"]),
     ("tests/", [""]),
 ]
@@ -44,7 +42,7 @@ HOMES = [
     ("Google Benchmark", r"benchmark/", ["bench/"]),
 ]
 # The pure part owns no thread, socket, file or terminal.
-PURE = ["crdt/", "wire/", "server/replica/", "server/membership/", "server/resp/"]
+PURE = ["crdt/", "wire/", "server/replica/", "server/resp/"]
 IMPURE = (r"thread$|mutex$|shared_mutex$|atomic$|condition_variable$|future$|semaphore$|fstream$|filesystem$|iostream$|random$"
           r"|sys/|netinet/|arpa/|pthread\.h$|unistd\.h$|fcntl\.h$|poll\.h$|time\.h$")
 # Third-party headers that crdt/ may see; headers without a slash or suffix are the standard library's.

@@ -62,6 +62,8 @@ class Session {
   // Talks to exactly the nodes named by -n, tries each once, and gives up after --timeout.
   [[nodiscard]] Options client_options() const;
   Client& client();
+  // Some node has spoken to us as a Starling node does.
+  [[nodiscard]] bool greeted() const { return client_ && !client_->connected_to().empty(); }
   // "127.0.0.1:7001", for messages.
   [[nodiscard]] std::string where() const;
 

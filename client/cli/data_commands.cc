@@ -174,7 +174,7 @@ int run_batch(Session& session, const Invocation& call) {
   }
   const auto reply = session.client().execute(std::move(batch->commands));
   if (!reply) {
-    Failure failure = describe(reply.error(), "batch", session.where());
+    Failure failure = describe(reply.error(), "batch", session.where(), session.greeted());
     if (!reply.error().maybe_applied) {
       failure.what += "; no command of it had an effect";
     }

@@ -89,11 +89,11 @@ void print_status(const StatusView& view) {
   }
 }
 
-std::string names(const StatusView& view, bool (*pick)(const MemberView&)) {
-  std::string list;
+std::vector<std::string> names(const StatusView& view, bool (*pick)(const MemberView&)) {
+  std::vector<std::string> list;
   for (const MemberView& member : view.members) {
     if (pick(member)) {
-      list += (list.empty() ? "" : ", ") + member.name;
+      list.push_back(member.name);
     }
   }
   return list;
@@ -357,8 +357,8 @@ int run_wait(Session& session, const Invocation& call) {
     pause = std::min<std::chrono::milliseconds>(pause * 2, 200ms);
   }
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin);
-  const std::string equal = names(last, [](const MemberView& m) { return m.reachable(); });
-  const std::string away =
+  const auto equal = names(last, [](const MemberView& m) { return m.reachable(); });
+  const auto away =
       names(last, [](const MemberView& m) { return !m.reachable() && m.state != "left"; });
   if (globals.json) {
     print_line(Json{
@@ -370,8 +370,11 @@ int run_wait(Session& session, const Invocation& call) {
          away}}.dump());
     return exit_ok;
   }
-  print_line(fmt::format("converged after {} ms: {}{}", took.count(), escaped(equal),
-                         away.empty() ? "" : "; not reachable: " + escaped(away)));
+  const auto listed = [](const std::vector<std::string>& list) {
+    return escaped(fmt::format("{}", fmt::join(list, ", ")));
+  };
+  print_line(fmt::format("converged after {} ms: {}{}", took.count(), listed(equal),
+                         away.empty() ? "" : "; not reachable: " + listed(away)));
   return exit_ok;
 }
 
@@ -458,7 +461,7 @@ int run_health(Session& session, const Invocation& /*call*/) {
   const auto answer =
       ask(session, {.code = CommandCode::status, .db = 0, .key = {}, .args = {}, .number = 0});
   if (!answer) {
-    Failure failure = describe(answer.error(), "health", session.where());
+    Failure failure = describe(answer.error(), "health", session.where(), session.greeted());
     failure.exit = exit_unhealthy;
     return fail(globals, failure);
   }

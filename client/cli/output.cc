@@ -15,16 +15,21 @@ struct Hint {
   std::string_view advice;
 };
 
+constexpr Hint wrong_door{
+    "that port belongs to another door (RESP, peer, HTTP), another program or another version",
+    "use the client address from kvd's `ready` line (7001 unless told otherwise)"};
+constexpr Hint silent_door{
+    "that port belongs to another door (RESP, HTTP) or program, which waits for more; or the node "
+    "is stuck, or packets are lost on the way",
+    wrong_door.advice};
+
 Hint hint(ErrorCode code) {
   switch (code) {
     case ErrorCode::unreachable:
       return {"no kvd serves clients there, or something blocks the way",
               "see that kvd runs and what its --client address is, then name it with -n ADDR"};
     case ErrorCode::protocol:
-      return {
-          "that port belongs to another door (RESP, peer, HTTP), another program or another "
-          "version",
-          "use the client address from kvd's `ready` line (7001 unless told otherwise)"};
+      return wrong_door;
     case ErrorCode::timeout:
       return {"the node is overloaded or stuck, or packets are lost on the way",
               "try again with a longer --timeout; ask another node with `kvctl -n ADDR status`"};
@@ -120,8 +125,9 @@ int exit_code(ErrorCode code) {
   return exit_failed;
 }
 
-Failure describe(const Error& error, std::string_view command, const std::string& where) {
-  const Hint known = hint(error.code);
+Failure describe(const Error& error, std::string_view command, const std::string& where,
+                 bool greeted) {
+  const Hint known = error.code == ErrorCode::timeout && !greeted ? silent_door : hint(error.code);
   Failure failure{.exit = exit_code(error.code),
                   .code = std::string(name(error.code)),
                   .what = fmt::format("{}: {}", command, error.message),
@@ -158,7 +164,7 @@ int fail(const Globals& globals, const Failure& failure) {
 
 int fail(const Globals& globals, const Session& session, std::string_view command,
          const Error& error) {
-  return fail(globals, describe(error, command, session.where()));
+  return fail(globals, describe(error, command, session.where(), session.greeted()));
 }
 
 bool print_bytes(const Globals& globals, std::string_view bytes) {

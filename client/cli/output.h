@@ -23,8 +23,9 @@ struct Failure {
 int fail(const Globals& globals, const Failure& failure);
 int fail(const Globals& globals, const Session& session, std::string_view command,
          const Error& error);
+// greeted: some node has spoken to us as a Starling node does.
 [[nodiscard]] Failure describe(const Error& error, std::string_view command,
-                               const std::string& where);
+                               const std::string& where, bool greeted = true);
 [[nodiscard]] int exit_code(ErrorCode code);
 
 // One value on a line: raw off a terminal, escaped on one.

@@ -42,8 +42,10 @@ void write_peers(JsonWriter& json, const replica::View& view) {
     json.key("cut").value(peer.cut);
     json.key("behind_ops").value(peer.behind_ops);
     json.key("ahead_ops").value(peer.ahead_ops);
-    json.key("last_heard_ms").value(peer.last_heard_ms);
-    json.key("clock_skew_ms").value(peer.clock_skew_ms);
+    json.key("last_heard_ms");
+    peer.heard ? json.value(peer.heard->ms_ago) : json.null();
+    json.key("clock_skew_ms");
+    peer.heard ? json.value(peer.heard->clock_skew_ms) : json.null();
     json.end_object();
   }
   json.end_array();
@@ -54,10 +56,13 @@ void write_load(JsonWriter& json, const Facts& facts) {
   const ShellCounters& counters = snapshot.counters;
   json.key("load").begin_object();
   json.key("requests_per_second").value(snapshot.requests_per_second);
-  json.key("clients").value(counters.clients);
-  json.key("requests_in_flight").value(counters.requests_in_flight);
-  json.key("client_buffered_bytes").value(counters.client_buffered_bytes);
+  json.key("clients").value(counters.clients + counters.resp_clients);
+  json.key("resp_clients").value(counters.resp_clients);
+  json.key("requests_in_flight").value(counters.requests_in_flight + counters.resp_clients_waiting);
+  json.key("client_buffered_bytes")
+      .value(counters.client_buffered_bytes + counters.resp_buffered_bytes);
   json.key("peer_buffered_bytes").value(counters.peer_buffered_bytes);
+  json.key("cpu_cores").value(snapshot.cpu_cores);
   json.key("cpu_seconds").value(facts.process.cpu_seconds);
   json.key("resident_bytes").value(facts.process.resident_bytes);
   json.key("memory_limit_bytes").value(facts.memory_limit_bytes);
@@ -76,6 +81,17 @@ void per_peer(MetricsText& text, const replica::View& view, Value value) {
   }
 }
 
+// In seconds, of each peer that was ever heard: a 0 would say that the others were just now.
+template <typename Number>
+void per_heard_peer(MetricsText& text, const replica::View& view,
+                    Number replica::PeerView::Heard::* milliseconds) {
+  for (const replica::PeerView& peer : view.peers) {
+    if (peer.heard) {
+      text.sample(static_cast<double>((*peer.heard).*milliseconds) / 1e3, {{"peer", peer.name}});
+    }
+  }
+}
+
 void write_peer_metrics(MetricsText& text, const replica::View& view) {
   using replica::PeerView;
   text.gauge("starling_peer_connected", "1 if there is a connection to this member.");
@@ -85,12 +101,12 @@ void write_peer_metrics(MetricsText& text, const replica::View& view) {
   per_peer(text, view, [](const PeerView& p) { return p.behind_ops; });
   text.gauge("starling_peer_ahead_ops", "Operations this member has that are not here yet.");
   per_peer(text, view, [](const PeerView& p) { return p.ahead_ops; });
-  text.gauge("starling_peer_last_heard_seconds", "Time since this member was last heard.");
-  per_peer(text, view,
-           [](const PeerView& p) { return static_cast<double>(p.last_heard_ms) / 1e3; });
-  text.gauge("starling_peer_clock_skew_seconds", "Clock of this member minus ours.");
-  per_peer(text, view,
-           [](const PeerView& p) { return static_cast<double>(p.clock_skew_ms) / 1e3; });
+  text.gauge("starling_peer_last_heard_seconds",
+             "Time since this member was last heard; absent if it never was since the start.");
+  per_heard_peer(text, view, &PeerView::Heard::ms_ago);
+  text.gauge("starling_peer_clock_skew_seconds",
+             "Clock of this member minus ours, when it was last heard.");
+  per_heard_peer(text, view, &PeerView::Heard::clock_skew_ms);
   text.counter("starling_peer_push_sent_bytes_total", "Bytes of entries sent to this member.");
   per_peer(text, view, [](const PeerView& p) { return p.bytes_sent; });
   text.counter("starling_peer_push_received_bytes_total",
@@ -161,6 +177,9 @@ void write_shell_metrics(MetricsText& text, const ShellCounters& c) {
       .sample(c.resp_bytes_received);
   text.counter("starling_resp_sent_bytes_total", "Bytes sent to Redis clients.")
       .sample(c.resp_bytes_sent);
+  text.gauge("starling_resp_clients_waiting",
+             "Redis clients whose request waits for memory, a turn, other nodes or a pause.")
+      .sample(c.resp_clients_waiting);
   text.gauge("starling_resp_buffered_bytes", "Bytes of Redis clients held, both directions.")
       .sample(c.resp_buffered_bytes);
   text.gauge("starling_client_buffered_bytes", "Bytes of clients held, both directions.")

@@ -56,6 +56,7 @@ class RespConnection final : public ConnectionHandler {
 
   void broken() override { go(); }
 
+  [[nodiscard]] bool waits() const { return session_.waits(); }
   // Gone, but a command that writes goes on to its end.
   [[nodiscard]] bool works() const { return session_.works(); }
 
@@ -247,6 +248,11 @@ bool RespDoor::empty() const {
   return connections_.empty() && std::ranges::none_of(graveyard_, [](const auto& connection) {
            return connection->works();
          });
+}
+
+std::uint64_t RespDoor::waiting() const {
+  return static_cast<std::uint64_t>(
+      std::ranges::count_if(connections_, [](const auto& entry) { return entry.second->waits(); }));
 }
 
 void RespDoor::bury() {

@@ -40,6 +40,8 @@ class RespDoor {
   // Nobody is connected, and nothing goes on for somebody who was.
   [[nodiscard]] bool empty() const;
   [[nodiscard]] resp::Server& server() { return server_; }
+  // Clients whose request is not answered at once, since it waits for something. Looks at each.
+  [[nodiscard]] std::uint64_t waiting() const;
 
  private:
   friend class RespConnection;

@@ -74,16 +74,20 @@ struct Config {
 
 // A few figures for health, status and metrics.
 struct PeerView {
+  struct Heard {
+    std::uint64_t ms_ago = 0;
+    std::int64_t clock_skew_ms = 0;  // then
+  };
   std::uint64_t node = 0;
   std::string name;
   std::string address;
   bool connected = false;
-  bool cut = false;                 // by `kvctl partition`
-  std::uint64_t behind_ops = 0;     // ops we have that it has not applied
-  std::uint64_t ahead_ops = 0;      // ops it has that we have not applied
-  std::uint64_t last_heard_ms = 0;  // ago
-  std::int64_t clock_skew_ms = 0;
-  std::uint64_t bytes_sent = 0;  // payload of Push messages, both kinds
+  bool cut = false;              // by `kvctl partition`
+  std::uint64_t behind_ops = 0;  // ops we have that it has not applied
+  std::uint64_t ahead_ops = 0;   // ops it has that we have not applied
+  std::optional<Heard> heard;    // last; empty: not since this process started
+  // Payload of Push messages, both kinds, over all links since this process started.
+  std::uint64_t bytes_sent = 0;
   std::uint64_t bytes_received = 0;
   std::uint64_t bytes_under_way = 0;  // sent, and not acknowledged yet
 };

@@ -140,9 +140,9 @@ std::string Replica::Impl::status(Now now, const DigestRound* round) const {
     json.key("state").value(peer.cut ? "cut" : peer.connected ? "up" : "down");
     json.key("behind_ops").value(peer.behind_ops);
     json.key("ahead_ops").value(peer.ahead_ops);
-    if (peer.connected) {
-      json.key("last_heard_ms").value(peer.last_heard_ms);
-      json.key("clock_skew_ms").value(peer.clock_skew_ms);
+    if (peer.heard) {
+      json.key("last_heard_ms").value(peer.heard->ms_ago);
+      json.key("clock_skew_ms").value(peer.heard->clock_skew_ms);
       json.key("bytes_sent").value(peer.bytes_sent);
       json.key("bytes_received").value(peer.bytes_received);
     }

@@ -80,7 +80,7 @@ void Replicator::end(Link& link, wire::Goodbye::Reason reason, std::string detai
   say(link.connection, wire::Goodbye{reason, std::move(detail)});
   reason == wire::Goodbye::Reason::duplicate ? dial_later(link, now) : rest(link.dialed, now);
   closes_.push_back({link.connection});
-  links_.erase(link.connection);
+  lose(link);
 }
 
 // Whoever refuses, this side or the other: dialling again at once would only repeat it.
@@ -143,8 +143,23 @@ void Replicator::closed(const PeerClosed& input, Now now) {
     event(Severity::info, "lost the connection to " + it->second.name);
   }
   dial_later(it->second, now);
-  links_.erase(it);
+  lose(it);
   wants_tick_ = true;
+}
+
+// Of a member only, as in note_vectors.
+Replicator::Links::iterator Replicator::lose(Links::iterator it) {
+  const Link& link = it->second;
+  if (link.greeted && members_.find(link.node) != nullptr) {
+    PastLinks& past = past_links_[link.node];
+    if (link.last_heard_us >= past.last_heard_us) {  // of two links the older one may end later
+      past.last_heard_us = link.last_heard_us;
+      past.clock_skew_ms = link.clock_skew_ms;
+    }
+    past.sent_bytes += link.sent_bytes;
+    past.received_bytes += link.received_bytes;
+  }
+  return links_.erase(it);
 }
 
 wire::Hello Replicator::hello(Now now) const {
@@ -261,7 +276,7 @@ bool Replicator::acceptable(Link& link, const wire::Hello& hello, Now now) {
 void Replicator::on(Link& link, const wire::Hello& message, Now now) {
   if (is_cut(message.node)) {
     closes_.push_back({link.connection});
-    links_.erase(link.connection);
+    lose(link);
     wants_tick_ = true;
     return;
   }
@@ -358,7 +373,7 @@ void Replicator::on(Link& link, const wire::Goodbye& message, Now now) {
   }
   message.reason == Reason::duplicate ? dial_later(link, now) : rest(link.dialed, now);
   closes_.push_back({link.connection});
-  links_.erase(link.connection);
+  lose(link);
   wants_tick_ = true;
 }
 
@@ -731,7 +746,7 @@ void Replicator::drop_silent(Now now) {
       event(Severity::warning, link.name + " has " + silence + ": reconnecting");
     }
     closes_.push_back({link.connection});
-    it = links_.erase(it);
+    it = lose(it);
   }
 }
 
@@ -839,7 +854,7 @@ void Replicator::cut(const std::vector<std::uint64_t>& nodes) {
   for (auto it = links_.begin(); it != links_.end();) {
     if (it->second.greeted ? is_cut(it->second.node) : cut_all_) {
       closes_.push_back({it->first});
-      it = links_.erase(it);
+      it = lose(it);
     } else {
       ++it;
     }
@@ -905,15 +920,20 @@ std::vector<PeerView> Replicator::views(Now now) const {
     view.name = member.name;
     view.address = member.peer_address;
     view.cut = is_cut(member.node);
+    if (const auto past = past_links_.find(member.node); past != past_links_.end()) {
+      view.heard = {(now.monotonic_us - past->second.last_heard_us) / 1000,
+                    past->second.clock_skew_ms};
+      view.bytes_sent = past->second.sent_bytes;
+      view.bytes_received = past->second.received_bytes;
+    }
     for (const auto& [connection, link] : links_) {
       if (link.greeted && link.node == member.node) {
         view.connected = true;
         view.behind_ops = missing_ops(group_.applied(), link.applied);
         view.ahead_ops = missing_ops(link.applied, group_.applied());
-        view.last_heard_ms = (now.monotonic_us - link.last_heard_us) / 1000;
-        view.clock_skew_ms = link.clock_skew_ms;
-        view.bytes_sent = link.sent_bytes;
-        view.bytes_received = link.received_bytes;
+        view.heard = {(now.monotonic_us - link.last_heard_us) / 1000, link.clock_skew_ms};
+        view.bytes_sent += link.sent_bytes;
+        view.bytes_received += link.received_bytes;
         view.bytes_under_way = link.under_way();
       }
     }

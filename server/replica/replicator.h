@@ -131,12 +131,24 @@ class Replicator {
     std::uint64_t failures = 0;
     std::uint64_t next_us = 0;
   };
+  // What figures tell of a member over all links with it that have ended.
+  struct PastLinks {
+    std::uint64_t last_heard_us = 0;
+    std::int64_t clock_skew_ms = 0;
+    std::uint64_t sent_bytes = 0;
+    std::uint64_t received_bytes = 0;
+  };
   struct PullState {
     std::uint64_t lacking_since_us = 0;
     std::uint64_t asked_us = 0;
     std::uint64_t n_then = 0;
     std::size_t turn = 0;  // whom to ask next
   };
+
+  using Links = std::map<ConnectionId, Link>;
+  // Forgets a link, and remembers of it what figures tell. Returns the next one.
+  Links::iterator lose(Links::iterator it);
+  void lose(const Link& link) { lose(links_.find(link.connection)); }
 
   void say(ConnectionId connection, wire::PeerMessage message);
   void end(Link& link, wire::Goodbye::Reason reason, std::string detail, Now now);
@@ -188,7 +200,7 @@ class Replicator {
   bool full_ = false;     // no entry is taken in until a checkpoint has gone through
   Members members_;
   bool members_changed_ = true;
-  std::map<ConnectionId, Link> links_;
+  Links links_;
   std::map<std::string, DialState> dials_;
   std::set<std::string> own_addresses_;  // that turned out to be ourselves
   DialId last_dial_ = 0;
@@ -204,6 +216,7 @@ class Replicator {
   Refused refused_{};
   std::map<std::string, std::uint64_t> conflicts_;       // sentence -> when it was true last
   std::map<std::uint64_t, VersionVector> last_durable_;  // of members, over connections
+  std::map<std::uint64_t, PastLinks> past_links_;        // of members
   std::vector<DigestQuestion> digest_questions_;
   std::vector<DigestAnswer> digest_answers_;
   std::uint64_t random_state_;

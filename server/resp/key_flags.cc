@@ -21,7 +21,7 @@ constexpr std::array<Alike, 16> groups{{
     {{"OW update", ""}, " setex psetex mset "},
     {{"RW access update", ""},
      " getset getex incr decr incrby decrby incrbyfloat move hincrby hincrbyfloat zincrby eval "
-     "evalsha "},
+     "evalsha fcall "},
     {{"RW access update variable_flags", ""}, " set "},
     {{"RW access delete", ""}, " getdel spop zmpop zpopmax zpopmin "},
     {{"RW insert", ""}, " append hsetnx sadd "},

@@ -150,6 +150,27 @@ def scenario_foreign_cluster(lab):
         check(len(node.log().splitlines()) < 10, f"{node.name} floods its log\n{node.log_tail()}")
 
 
+def scenario_a_member_that_died(lab):
+    """status, /health and /metrics know when a member that died was last heard; of one never heard they say nothing"""
+    a, b = lab.cluster("a", "b")
+    a.ok("set", "k", "v")
+    a.wait_converged()
+    sent = 'starling_peer_push_sent_bytes_total{peer="b"}'
+    heard = 'starling_peer_last_heard_seconds{peer="b"}'
+    eventually(lambda: a.metrics()[sent] > 0, "entries were sent to b")
+    b.kill()
+    eventually(lambda: a.metrics()[heard] > 2, "the time since b was heard grows")
+    check(a.metrics()[sent] > 0, "what was sent to b is forgotten with its connection")
+    (of_b,) = json.loads(a.http("/health")[1])["peers"]
+    check(not of_b["connected"] and of_b["last_heard_ms"] > 2000, f"/health: {of_b}")
+    check_contains(a.ok("status"), " ms ago", "status")
+    a.restart()
+    check(heard not in a.metrics(), "a has not heard b since it was started")
+    (of_b,) = json.loads(a.http("/health")[1])["peers"]
+    check_equal((of_b["last_heard_ms"], of_b["clock_skew_ms"]), (None, None), "/health of a member never heard")
+    check_contains(a.ok("status"), "never", "status")
+
+
 def scenario_join_before_ready(lab):
     """a new node with --join is not ready until it has caught up"""
     a = lab.node("a")

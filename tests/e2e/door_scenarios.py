@@ -1,6 +1,7 @@
 """Strangers, liars and giants at the doors: one connection pays, the node and everybody else go on."""
 
 import contextlib
+import json
 import os
 import random
 import socket
@@ -273,6 +274,32 @@ def scenario_admin_door(lab):
             said = ends(connection)
             check(said == b"" or b" 4" in said[:12] or b" 5" in said[:12], f"{raw[:60]} was answered with {said[:60]}")
     check_equal(a.http("/livez")[0], 200, "/livez after all that")
+
+
+def scenario_load_of_both_doors(lab):
+    """/health tells of the load of both doors: clients, requests a second, requests that wait, CPU"""
+    a, b = lab.cluster("a", "b")
+    a.ok("set", "k", "v")
+
+    def load():
+        return json.loads(a.http("/health")[1])["load"]
+
+    with native.Connection(a.doors["client"]), a.connect("resp") as redis, a.connect("resp") as patient:
+        eventually(lambda: (load()["clients"], load()["resp_clients"]) == (3, 2), "one native and two Redis clients")
+        check_equal(load()["requests_in_flight"], 0, "requests that wait, when nobody asks")
+        a.ok("partition", "b")
+        patient.sendall(b"SET k w\r\nWAIT 1 0\r\n")  # 0: for ever
+        eventually(lambda: load()["requests_in_flight"] == 1, "the WAIT is a request that is not answered")
+        a.ok("heal", "b")
+        eventually(lambda: load()["requests_in_flight"] == 0, "it is answered once b has the write")
+
+        def busy():
+            redis.sendall(b"GET k\r\n" * 2000)
+            redis.recv(1 << 16)
+            shown = load()
+            return shown["requests_per_second"] > 100 and shown["cpu_cores"] > 0.001
+
+        eventually(busy, "requests and CPU of the last second")
 
 
 def scenario_slow_admin_clients(lab):

@@ -43,9 +43,18 @@ def scenario_exit_codes(lab):
     black_hole = run_kvctl("-n", "192.0.2.1:7001", "-t", "1s", "get", "k")
     check(black_hole.returncode in (4, 5), f"an address that never answers: {black_hole.returncode}")
     check(time.monotonic() - started < 5, "kvctl does not keep to its timeout")
-    for door in ("peer", "http"):
-        done = run_kvctl("-n", a.doors[door], "-t", "2s", "get", "k")
-        check(done.returncode in (4, 5), f"kvctl at the {door} door: {done.returncode} {done.stderr}")
+    # A door that answers is known to be a wrong one. Those that wait for the end of a line say nothing: there only time ends it.
+    for door, code in (("peer", 4), ("resp", 5), ("http", 5)):
+        done = run_kvctl("-n", a.doors[door], "-t", "1s", "get", "k")
+        check_equal(done.returncode, code, f"kvctl at the {door} door: {done.stderr}")
+        check_contains(done.stderr, "another door", f"the likely cause at the {door} door")
+    with silent_server(says=b"SSH-2.0-nobody\r\n") as address:
+        done = run_kvctl("-n", address, "-t", "2s", "get", "k")
+        check_equal(done.returncode, 4, f"a server that says something else: {done.stderr}")
+    a.process.send_signal(signal.SIGSTOP)
+    said = a.fails(5, "get", "text", "-t", "500ms")
+    a.process.send_signal(signal.SIGCONT)
+    check_contains(said, "did not greet", "of a node that is stuck")
     with silent_server() as address:
         done = run_kvctl("-n", address, "-t", "500ms", "get", "k")
         check_equal(done.returncode, 5, f"a server that says nothing: {done.stderr}")
@@ -58,8 +67,13 @@ def big_file(lab):
 
 
 class silent_server:
+    def __init__(self, says=b""):
+        self.says = says
+
     def __enter__(self):
         self.socket = socket.create_server(("127.0.0.1", 0))
+        if self.says:
+            threading.Thread(target=lambda: self.socket.accept()[0].sendall(self.says)).start()
         return f"127.0.0.1:{self.socket.getsockname()[1]}"
 
     def __exit__(self, *_):
@@ -252,6 +266,8 @@ def scenario_heal_and_wait(lab):
         a.ok("heal")
         check_equal(re.sub(r"\d+ ms", "N ms", a.ok("wait", "converged")), "converged after N ms: a, b", "wait converged")
         check_equal(a.ok("get", "k"), str(i), "what a reads then")
+    told = json.loads(a.ok("wait", "converged", "-o", "json"))
+    check_equal((told["members"], told["unreachable"]), (["a", "b"], []), "wait converged as JSON")
     a.ok("partition")
     b.kill()
     a.ok("heal")  # nobody to wait for

@@ -206,6 +206,20 @@ def scenario_resp_type_clash(lab):
             check_equal(client.ask(b"EXISTS", b"clash"), 0, "what a DEL that saw both leaves")
 
 
+def scenario_resp_info_memory(lab):
+    """INFO: the peak of memory is never below what is used, and does not fall"""
+    node = lab.node("a")
+    last = 0
+    with speaks(node) as client:
+        for _ in range(30):
+            client.ask(b"SET", b"k%d" % random.randrange(1000), bytes(1 << 20))
+            lines = client.ask(b"INFO", b"memory").decode().splitlines()
+            told = dict(line.split(":", 1) for line in lines if ":" in line)
+            used, peak = int(told["used_memory"]), int(told["used_memory_peak"])
+            check(peak >= used and peak >= last, f"used {used}, peak {peak}, peak before {last}")
+            last = peak
+
+
 def scenario_resp_large_answers(lab):
     """row 42: KEYS and SMEMBERS of 200,000 entries are answered whole, and others are served again soon"""
     node = lab.node("a")

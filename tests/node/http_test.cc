@@ -201,6 +201,25 @@ TEST_CASE("health is ok, degraded or draining, with reasons") {
   CHECK(readyz(facts.answer).status == 503);
 }
 
+TEST_CASE("the load that health tells of is that of both doors") {
+  Snapshot snapshot = ready_snapshot();
+  snapshot.requests_per_second = 12.5;
+  snapshot.cpu_cores = 0.75;
+  snapshot.counters.clients = 2;
+  snapshot.counters.resp_clients = 3;
+  snapshot.counters.requests_in_flight = 4;
+  snapshot.counters.resp_clients_waiting = 5;
+  snapshot.counters.client_buffered_bytes = 600;
+  snapshot.counters.resp_buffered_bytes = 70;
+  Facts facts;
+  facts.answer = answer(snapshot);
+  CHECK_MESSAGE(health(facts).body.contains(
+                    "\"load\":{\"requests_per_second\":12.5,\"clients\":5,\"resp_clients\":3,"
+                    "\"requests_in_flight\":9,\"client_buffered_bytes\":670,"),
+                health(facts).body);
+  CHECK_MESSAGE(health(facts).body.contains("\"cpu_cores\":0.75,"), health(facts).body);
+}
+
 TEST_CASE("only a loop that is stuck for long is a reason to restart") {
   CHECK(livez(answer(ready_snapshot(), {.snapshot = {}, .age = std::chrono::seconds(29)})).status ==
         200);
@@ -220,6 +239,29 @@ TEST_CASE("lag is a metric for each peer") {
   facts.answer = answer(snapshot);
   const std::string text = metrics(facts, rejections).body;
   CHECK(text.contains("\nstarling_peer_behind_ops{peer=\"n2\"} 17\n"));
+}
+
+TEST_CASE("a member that was never heard has no time at which it was: not 0") {
+  test::ReadableLog log;
+  const Rejections rejections(log.log);
+  Snapshot snapshot = ready_snapshot();
+  replica::PeerView stranger;
+  stranger.name = "n2";
+  snapshot.view.peers.push_back(stranger);
+  replica::PeerView gone;
+  gone.name = "n3";
+  gone.heard = {.ms_ago = 8500, .clock_skew_ms = -250};
+  snapshot.view.peers.push_back(gone);
+  Facts facts;
+  facts.answer = answer(snapshot);
+  const std::string text = metrics(facts, rejections).body;
+  CHECK_FALSE(text.contains("starling_peer_last_heard_seconds{peer=\"n2\"}"));
+  CHECK_FALSE(text.contains("starling_peer_clock_skew_seconds{peer=\"n2\"}"));
+  CHECK(text.contains("\nstarling_peer_last_heard_seconds{peer=\"n3\"} 8.5\n"));
+  CHECK(text.contains("\nstarling_peer_clock_skew_seconds{peer=\"n3\"} -0.25\n"));
+  const std::string page = health(facts).body;
+  CHECK(page.contains("\"last_heard_ms\":null,\"clock_skew_ms\":null"));
+  CHECK(page.contains("\"last_heard_ms\":8500,\"clock_skew_ms\":-250"));
 }
 
 }  // namespace

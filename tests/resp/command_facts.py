@@ -16,16 +16,18 @@ _KEYS_OF_THE_SERVER = {"dbsize", "flushdb", "flushall", "memory|usage"}
 _NOT_COMPARED = {
     "object|refcount",
     *("wait role".split()),  # about peers
-    *("hello info time lastsave client|id client|info client|list".split()),  # about the server itself
+    *("info time lastsave client|info client|list".split()),  # about the server itself
     *("memory|stats memory|doctor latency|doctor function|stats".split()),
     *("command command|count command|docs command|info command|list".split()),  # `wrong_facts` compares these
-    *("swapdb eval evalsha function|load module|load module|unload replicaof slaveof".split()),  # refused
-    *("quit shutdown client|reply".split()),  # followed by nothing
+    *("swapdb eval evalsha eval_ro evalsha_ro fcall fcall_ro script|load script|debug function|load".split()),  # refused
+    *("module|load module|unload replicaof slaveof".split()),
+    "shutdown",  # followed by nothing
 }
 # Of those, what would be drawn by chance.
 NEVER_COMPARED = {"swapdb", "object|refcount"}
-# Redis answers these with an error: its memory policy is not LFU, it has no users, no functions and no cluster mode.
-ALWAYS_AN_ERROR = {"object|freq", "auth", "readonly", "readwrite", "function|delete"} | {
+# Redis answers these with an error: its memory policy is not LFU, it has no users, no functions, no running scripts and no
+# cluster mode.
+ALWAYS_AN_ERROR = {"object|freq", "auth", "readonly", "readwrite", "function|delete", "script|kill"} | {
     f"cluster|{name}" for name in ("info", "myid", "nodes", "shards", "slots", "keyslot", "countkeysinslot", "getkeysinslot")}
 
 

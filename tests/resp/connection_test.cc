@@ -62,6 +62,8 @@ TEST_CASE("HELLO refuses as a whole") {
       "-ERR Client names cannot contain spaces, newlines or special characters.";
   CHECK(redis.ask({"HELLO", "3", "SETNAME", "a b"}) == bad_name);
   CHECK(redis.ask("HELLO 3 SETNAME") == "-ERR Syntax error in HELLO option 'SETNAME'");
+  CHECK(redis.ask("HELLO 3 AUTH nobody x nonsense").starts_with("-WRONGPASS "));
+  CHECK(redis.ask("HELLO 3 SETNAME me nonsense") == "-ERR Syntax error in HELLO option 'nonsense'");
   CHECK(redis.ask("HELLO 3 SETNAME me AUTH nobody x") ==
         "-WRONGPASS invalid username-password pair or user is disabled.");
   CHECK(redis.session.protocol() == resp::Protocol::resp2);

@@ -8,7 +8,7 @@ import collections
 import time
 
 from compare import Judge, pairs, parts, same_scan
-from resp_client import OK, QUEUED, Closed, Connection, is_error, is_nil, replies_to
+from resp_client import OK, QUEUED, Closed, Connection, Silence, is_error, is_nil
 
 Step = collections.namedtuple("Step", "connection command")
 # script: the steps since both sides were empty, the last is the one that differs.
@@ -51,8 +51,8 @@ def pool_from(command, witnessed):
     return drawn
 
 
-def _read(side, command):
-    replies = [side.read() for _ in range(replies_to(command))]
+def _read(side, count):
+    replies = [side.read() for _ in range(count)]
     return replies[0] if len(replies) == 1 else replies
 
 
@@ -63,6 +63,7 @@ class Wire:
         self.sides = [Connection(address, protocol) for address in addresses]
         if disturb:
             self.sides[1] = disturb(self.sides[1])
+        self.silence = Silence()
         self.sent_multi = False  # what is sent now will be queued
         self.queued = None  # what the replies said was queued
 
@@ -74,15 +75,26 @@ class Wire:
             self.sides[1].send(commands)
         except OSError as error:
             end = Closed(f"cannot send: {error}")
-        ones = [_read(self.sides[0], command) for command in commands]
-        return iter(list(zip(ones, self._others(commands, end), strict=True)))
+        counts = [self.silence.replies_to(command) for command in commands]
+        ones = [_read(self.sides[0], count) for count in counts]
+        return iter(list(zip(ones, self._others(counts, end), strict=True)))
 
-    def _others(self, commands, end):
+    def ended(self):
+        """What each side does next: the end of the connection, or a reply that nobody expects."""
+        ends = []
+        for side in self.sides:
+            try:
+                ends.append(side.read())
+            except Closed:
+                ends.append("the connection ended")
+        return ends
+
+    def _others(self, counts, end):
         """Once the other side is gone, that is its answer to everything."""
-        for command in commands:
+        for count in counts:
             if end is None:
                 try:
-                    yield _read(self.sides[1], command)
+                    yield _read(self.sides[1], count)
                     continue
                 except Closed as error:
                     end = error
@@ -162,6 +174,8 @@ class Duel:
 
     def _needs_to_be_alone(self, command):
         name = command[0].lower()
+        if name == b"quit":
+            return self._quit
         if name == b"spop" and len(command) > 1:
             return self._pop
         if name in _ITERATIONS and len(command) > _ITERATIONS[name] and command[_ITERATIONS[name]] == b"0":
@@ -235,6 +249,18 @@ class Duel:
         elif not same_scan(step.command, *found):
             raise Differs(step, *map(sorted, found), what="what the whole iteration found")
         self._seen(step.command, errors[0] if errors else found[0])
+        self._script.append(step)
+
+    def _quit(self, step):
+        """Both answer, and both end the connection; whoever comes next under its number has a new one."""
+        wire = self.wires[step.connection]
+        ((one, other),) = wire.exchange([step.command])
+        self._compare(wire, step, one, other)
+        one, other = wire.ended()
+        if one != other:
+            raise Differs(step, one, other, what="what comes after the reply")
+        wire.close()
+        del self.wires[step.connection]
         self._script.append(step)
 
     def _pop(self, step):

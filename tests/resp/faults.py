@@ -4,7 +4,7 @@ commands or replies are changed.
 
 import math
 
-from resp_client import Closed, is_error, replies_to
+from resp_client import Closed, Silence, is_error
 
 
 def _on_reply(names, change):
@@ -71,14 +71,15 @@ class Disturbed:
     def __init__(self, connection, fault):
         self.connection, self.address = connection, connection.address
         self.change_command, self.change_reply = FAULTS[fault]
-        self.waiting = []
+        self.silence, self.waiting = Silence(), []
 
     def send(self, commands):
-        self.waiting += [command for command in commands for _ in range(replies_to(command))]
+        self.waiting += [command for command in commands for _ in range(self.silence.replies_to(command))]
         self.connection.send([self.change_command(command) for command in commands])
 
     def read(self):
-        return self.change_reply(self.waiting.pop(0), self.connection.read())
+        reply = self.connection.read()
+        return self.change_reply(self.waiting.pop(0), reply) if self.waiting else reply  # else nobody asked
 
     def ask(self, *command):
         self.send([command])

@@ -32,6 +32,23 @@ def replies_to(command):
     return max(1, len(command) - 1) if command[0].lower().endswith(b"subscribe") else 1
 
 
+class Silence:
+    """Of one connection, by CLIENT REPLY: how many replies there are to what is sent next."""
+
+    def __init__(self):
+        self.silent = None  # or "OFF", or "SKIP": the next one
+
+    def replies_to(self, command):
+        words = [word.upper() for word in command]
+        before = self.silent
+        if words[:2] == [b"CLIENT", b"REPLY"] and len(words) == 3 and words[2] in (b"ON", b"OFF", b"SKIP"):
+            self.silent = {b"ON": None, b"OFF": "OFF", b"SKIP": before or "SKIP"}[words[2]]
+            return 1 if words[2] == b"ON" else 0
+        if before == "SKIP":
+            self.silent = None
+        return 0 if before else replies_to(command)
+
+
 def is_error(reply):
     return type(reply) is tuple and reply[0] == b"-"
 

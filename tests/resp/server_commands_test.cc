@@ -265,8 +265,16 @@ TEST_CASE("what this server is not is refused with a reason") {
   CHECK(redis.ask("CLUSTER INFO") == no_cluster);
   CHECK(redis.ask("CLUSTER KEYSLOT a") == no_cluster);
   CHECK(redis.ask("READONLY") == no_cluster);
-  CHECK(redis.ask({"EVAL", "return 1", "0"}).starts_with("-ERR there is no script engine"));
-  CHECK(redis.ask("FUNCTION LOAD x").starts_with("-ERR there is no script engine"));
+  for (const char* line :
+       {"EVAL x 0", "EVAL_RO x 0", "EVALSHA x 0", "EVALSHA_RO x 0", "FCALL f 0", "FCALL_RO f 0",
+        "SCRIPT LOAD x", "SCRIPT DEBUG YES", "FUNCTION LOAD x"}) {
+    CAPTURE(line);
+    CHECK(redis.ask(line).starts_with("-ERR there is no script engine"));
+  }
+  CHECK(redis.ask("SCRIPT EXISTS a b") == "[0, 0]");
+  CHECK(redis.ask("SCRIPT FLUSH") == "OK");
+  CHECK(redis.ask("SCRIPT FLUSH NOW") == "-ERR SCRIPT FLUSH only support SYNC|ASYNC option");
+  CHECK(redis.ask("SCRIPT KILL") == "-NOTBUSY No scripts in execution right now.");
   CHECK(redis.ask("FUNCTION LIST") == "[]");
   CHECK(redis.ask("FUNCTION LIST FOO") == "-ERR Unknown argument FOO");
   CHECK(redis.ask("FUNCTION FLUSH") == "OK");

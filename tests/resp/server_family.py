@@ -12,6 +12,8 @@ NO_MEMORY = ["abc", "-1", "1.5gb", "5tb", "1 mb"]  # what Redis does not take fo
 SLOW = [-1, 10**12]
 NOBODY = "192.0.2.1:1"  # an address for documentation (RFC 5737)
 ELSEWHERE = 7  # the connection of what would leave this one in another state
+SILENT = 8  # of CLIENT REPLY
+LEAVING = 9  # of QUIT
 _COMMANDS_WITH_KEYS = [
     ["GET", "a"], ["SET", "a", "v"], ["MSET", "a", "1", "b", "2"], ["MGET", "a", "b", "c"], ["DEL", "a"], ["PING"],
     ["ZUNIONSTORE", "d", "2", "a", "b", "WEIGHTS", "1", "2"], ["ZUNION", "1", "a"], ["SINTERCARD", "2", "a", "b"],
@@ -42,6 +44,11 @@ def server(draw):
         "AUTH": lambda: [*draw.option(["default"]), "password"],
         "CLIENT|SETNAME": lambda: [draw.choice(NAMES)],
         "CLIENT|GETNAME": lambda: [],
+        "CLIENT|ID": lambda: [],
+        "CLIENT|REPLY": lambda: [draw.choice(["ON", "OFF", "SKIP", "maybe"])],
+        "HELLO": lambda: draw.option([draw.choice([2, 3, 3, 3, 4, "x"]), *draw.in_any_order(
+            draw.option(["AUTH", "default", "any"]), draw.option(["SETNAME", draw.choice(NAMES)]))], share=0.9),
+        "QUIT": lambda: draw.option(["at once"], share=0.1),
         "CLIENT|NO-EVICT": lambda: [draw.choice(["ON", "OFF", "OFF", "maybe"])],
         "CLIENT|PAUSE": lambda: [draw.choice([0, 1, 1, -1, "x"]), *draw.option([draw.choice(["WRITE", "ALL"])])],
         "CLIENT|UNPAUSE": lambda: [],
@@ -60,6 +67,9 @@ def server(draw):
         "FUNCTION|LIST": lambda: draw.in_any_order(draw.option(["LIBRARYNAME", draw.choice(PATTERNS)]), draw.option(["WITHCODE"])),
         "FUNCTION|FLUSH": lambda: draw.option([draw.choice(["ASYNC", "SYNC"])]),
         "FUNCTION|DELETE": lambda: ["nothing"],
+        "SCRIPT|EXISTS": lambda: draw.some(["0" * 40, "nothing", ""], 3),
+        "SCRIPT|FLUSH": lambda: draw.option([draw.choice(["ASYNC", "SYNC"])]),
+        "SCRIPT|KILL": lambda: [],
         "MODULE|LIST": lambda: [],
         "CLUSTER|INFO": lambda: [],
         "CLUSTER|MYID": lambda: [],
@@ -82,6 +92,13 @@ def server(draw):
     }
 
 
+def malformed(name, words):
+    """Where it harms nobody: Redis keeps what a HELLO said before the word that was wrong, kvd nothing of it."""
+    if name == "HELLO":
+        return [Step(ELSEWHERE, words), Step(ELSEWHERE, command("RESET"))]
+    return [Step(0, words)]
+
+
 def with_surroundings(draw, name, words):
     """What goes with a command, so that the next one finds the connection as this one did."""
     here = lambda *commands: [Step(0, one) for one in commands]
@@ -91,6 +108,15 @@ def with_surroundings(draw, name, words):
         setting = draw.choice([command("CLIENT", "SETNAME", "app"), command("SELECT", 3), command("WATCH", "k:1"), command("MULTI")])
         after = [words, command("CLIENT", "GETNAME"), command("TYPE", draw.choice(TEXT_KEYS))]
         return [Step(ELSEWHERE, one) for one in [setting, *after]]
+    if name == "HELLO":  # what follows shows the version that was chosen; and back to RESP2
+        after = [words, command("CONFIG", "GET", "databases"), command("CLIENT", "GETNAME"), command("RESET")]
+        return [Step(ELSEWHERE, one) for one in after]
+    if name == "CLIENT|REPLY":
+        unheard = [command("SET", "k:1", "unheard"), command("NOSUCH"), command("ECHO", "x"), command("CLIENT", "REPLY", "SKIP")]
+        after = [*(draw.choice(unheard) for _ in range(draw.randrange(3))), command("CLIENT", "REPLY", "ON"), command("PING")]
+        return [Step(SILENT, one) for one in [words, *after]]
+    if name == "QUIT":
+        return [Step(LEAVING, one) for one in [command("CLIENT", "SETNAME", "app"), words, command("CLIENT", "GETNAME")]]
     if name in ("SLOWLOG|LEN", "SLOWLOG|GET"):
         return here(command("CONFIG", "SET", "slowlog-log-slower-than", -1), command("SLOWLOG", "RESET"), words)
     if name == "CLIENT|SETNAME":

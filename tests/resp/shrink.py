@@ -6,7 +6,7 @@ from duel import PAUSE
 from resp_client import as_cli, shown
 
 SECONDS = 10
-_PREFIX = {1: "(on another connection)  ", PAUSE: "(pause of these seconds)  "}
+_PREFIX = {0: "", PAUSE: "(pause of these seconds)  "}
 
 
 def shrunk(difference, replay):
@@ -61,7 +61,7 @@ def as_script(difference, address):
     port = address.rsplit(":", 1)[1]
     lines = [f"redis-cli -p {port}{' -3' if difference.protocol == 3 else ''} <<'END'", "FLUSHALL"]
     for step in difference.script:
-        lines.append(_PREFIX.get(step.connection, "") + as_cli(step.command))
+        lines.append(_PREFIX.get(step.connection, "(on another connection)  ") + as_cli(step.command))
     return "\n".join([*lines, "END"])
 
 

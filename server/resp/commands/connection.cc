@@ -107,12 +107,14 @@ void hello(Call& call) {
     }
     protocol = *version == 2 ? Protocol::resp2 : Protocol::resp3;
   }
-  std::optional<std::string_view> user;
   std::optional<std::string_view> name;
   for (std::size_t i = 2; i < call.size(); ++i) {
     const std::size_t left = call.size() - 1 - i;
     if (is_word(call[i], "AUTH") && left >= 2) {
-      user = call[i + 1];
+      if (!may_be(call[i + 1])) {
+        call.reply.error(wrong_password);
+        return;
+      }
       i += 2;
     } else if (is_word(call[i], "SETNAME") && left >= 1) {
       name = call[++i];
@@ -125,10 +127,6 @@ void hello(Call& call) {
                        "'");
       return;
     }
-  }
-  if (user && !may_be(*user)) {
-    call.reply.error(wrong_password);
-    return;
   }
   if (name) {
     call.session.name = *name;

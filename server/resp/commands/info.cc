@@ -220,13 +220,16 @@ void crdt_section(Report& out) {
   out.line("conflicts_dropped", view.conflict_lines_dropped);
   for (std::size_t i = 0; i < view.peers.size(); ++i) {
     const replica::PeerView& peer = view.peers[i];
-    out.line("peer" + std::to_string(i),
-             "name=" + peer.name + ",address=" + peer.address +
-                 ",connected=" + (peer.connected ? "1" : "0") + ",cut=" + (peer.cut ? "1" : "0") +
-                 ",behind_ops=" + std::to_string(peer.behind_ops) +
-                 ",ahead_ops=" + std::to_string(peer.ahead_ops) +
-                 ",last_heard_ms=" + std::to_string(peer.last_heard_ms) +
-                 ",clock_skew_ms=" + std::to_string(peer.clock_skew_ms));
+    std::string told = "name=" + peer.name + ",address=" + peer.address +
+                       ",connected=" + (peer.connected ? "1" : "0") +
+                       ",cut=" + (peer.cut ? "1" : "0") +
+                       ",behind_ops=" + std::to_string(peer.behind_ops) +
+                       ",ahead_ops=" + std::to_string(peer.ahead_ops);
+    if (peer.heard) {
+      told += ",last_heard_ms=" + std::to_string(peer.heard->ms_ago) +
+              ",clock_skew_ms=" + std::to_string(peer.heard->clock_skew_ms);
+    }
+    out.line("peer" + std::to_string(i), told);
   }
 }
 

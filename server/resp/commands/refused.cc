@@ -1,6 +1,7 @@
 // What this server is not: scripts, modules, Redis Cluster, one node that follows another. Each
 // says why, so that nobody has to guess (semantics.md: never a fake OK).
 #include <array>
+#include <span>
 #include <string>
 
 #include "server/resp/commands/families.h"
@@ -17,6 +18,29 @@ void no_scripts(Call& call) {
       "ERR there is no script engine: a script's writes would be decided anew on every node; use "
       "MULTI with WATCH, or send the commands themselves");
 }
+
+void script_exists(Call& call) {
+  call.reply.array(call.size() - 2);
+  for (std::size_t i = 2; i < call.size(); ++i) {
+    call.reply.integer(0);
+  }
+}
+
+// With or without a word on how: there is nothing to flush.
+bool flushes(std::span<const std::string_view> words) {
+  return words.empty() ||
+         (words.size() == 1 && (is_word(words[0], "SYNC") || is_word(words[0], "ASYNC")));
+}
+
+void script_flush(Call& call) {
+  if (flushes(call.args.subspan(2))) {
+    call.reply.ok();
+  } else {
+    call.reply.error("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
+  }
+}
+
+void script_kill(Call& call) { call.reply.error("NOTBUSY No scripts in execution right now."); }
 
 void function_list(Call& call) {
   for (std::size_t i = 2; i < call.size(); ++i) {
@@ -38,10 +62,10 @@ void function_list(Call& call) {
 void function_flush(Call& call) {
   if (call.size() > 3) {
     call.wrong_subcommand();
-  } else if (call.size() == 3 && !is_word(call[2], "SYNC") && !is_word(call[2], "ASYNC")) {
-    call.reply.error("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
+  } else if (flushes(call.args.subspan(2))) {
+    call.reply.ok();
   } else {
-    call.reply.ok();  // there are none
+    call.reply.error("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
   }
 }
 
@@ -84,6 +108,16 @@ std::span<const Binding> refused_commands() {
   static constexpr std::array bindings{
       Binding{"eval", no_scripts},
       Binding{"evalsha", no_scripts},
+      Binding{"eval_ro", no_scripts},
+      Binding{"evalsha_ro", no_scripts},
+      Binding{"fcall", no_scripts},
+      Binding{"fcall_ro", no_scripts},
+      Binding{"script|load", no_scripts},
+      Binding{"script|debug", no_scripts},
+      Binding{"script|exists", script_exists},
+      Binding{"script|flush", script_flush},
+      Binding{"script|kill", script_kill},
+      Binding{"script|help", container_help},
       Binding{"function|load", no_scripts},
       Binding{"function|list", function_list},
       Binding{"function|flush", function_flush},

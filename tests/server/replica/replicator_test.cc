@@ -176,6 +176,39 @@ TEST_CASE("a node that dies is dialled until it is back, and then gets what it m
   CHECK(cluster.text("b", get("k")) == "while b was away");
 }
 
+TEST_CASE("when a member was last heard, and what it was sent, stays known while it is away") {
+  TestCluster cluster;
+  meet(cluster, {"b"});
+  cluster.ask("a", set("k", "for b"));
+  REQUIRE(cluster.converge());
+  const auto of_b = [&] { return cluster.view("a").peers.front(); };
+  const std::uint64_t sent = of_b().bytes_sent;
+  REQUIRE(sent > 0);
+  cluster.kill("b");
+  cluster.run_ms(8000);
+  CHECK_FALSE(of_b().connected);
+  REQUIRE(of_b().heard.has_value());
+  CHECK(of_b().heard->ms_ago >= 7000);
+  CHECK(of_b().bytes_sent == sent);
+  cluster.start("b");
+  cluster.ask("a", set("k", "for b again"));
+  REQUIRE(cluster.converge());
+  CHECK(of_b().connected);
+  CHECK(of_b().heard->ms_ago < 2000);
+  CHECK(of_b().bytes_sent > sent);
+}
+
+TEST_CASE("of a member that was not heard since the start nobody knows when it was") {
+  TestCluster cluster;
+  meet(cluster, {"b"});
+  cluster.kill("b");
+  cluster.kill("a");
+  cluster.start("a");
+  cluster.run_ms(1000);
+  CHECK(cluster.view("a").peers.front().name == "b");
+  CHECK_FALSE(cluster.view("a").peers.front().heard.has_value());
+}
+
 TEST_CASE("a peer that is silent for too long is given up and dialled again") {
   TestCluster cluster;
   meet(cluster, {"b"});
