@@ -495,10 +495,13 @@ void Replicator::on(Link& link, const wire::Heartbeat& message, Now now) {
 // ---------------------------------------------------------------- entries out
 
 void Replicator::wrote(Run own) {
-  recent_own_bytes_ += own.entries.size();
+  // A run of one small command is several times as large as its entry.
+  const auto bytes_of = [](const Run& run) { return sizeof(Run) + 64 + run.entries.capacity(); };
+  const std::size_t capacity = std::min(recent_own_capacity, config_.memory_bytes / 16);
+  recent_own_bytes_ += bytes_of(own);
   recent_own_.push_back(std::move(own));
-  while (recent_own_bytes_ > recent_own_capacity && recent_own_.size() > 1) {
-    recent_own_bytes_ -= recent_own_.front().entries.size();
+  while (recent_own_bytes_ > capacity && recent_own_.size() > 1) {
+    recent_own_bytes_ -= bytes_of(recent_own_.front());
     recent_own_.pop_front();
   }
 }
