@@ -30,7 +30,9 @@ def _junk_for_a_number(draw, words):
 
 def _key_of_another_type(draw, words):
     at = [i for i in range(1, len(words)) if words[i] in _KEYS]
-    if not at:
+    # Any key may have become a sorted set by such a mistake, and over different scores a range in byte order means nothing.
+    in_byte_order = any(b"LEX" in word.upper() for word in words)
+    if not at or in_byte_order:
         return _add(draw, words)
     at = draw.choice(at)
     other = draw.choice([keys for family, keys in KEYS_OF.items() if family not in (_KEYS[words[at]], "keys", "ttl")])
