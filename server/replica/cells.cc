@@ -133,8 +133,9 @@ Cells::At Cells::bound_again(const CellName& name) {
   const At at = bound(name);
   const Page& page = pages_->pages[at.page];
   const bool first_of_page = at.i == 0;
-  const bool first = first_of_page ? at.page == 0 || pages_->pages[at.page - 1].back().order != order
-                                   : page[at.i - 1].order != order;
+  const bool first = first_of_page
+                         ? at.page == 0 || pages_->pages[at.page - 1].back().order != order
+                         : page[at.i - 1].order != order;
   last = {order, at, version_, first};
   return at;
 }

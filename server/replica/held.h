@@ -46,9 +46,9 @@ struct Held
   }
 };
 
-// All of them, held or packed, by key. Linear hashing (Litwin, VLDB 1980) over small tables with linear probing: no
-// insertion moves more than some thousand pointers, and a lookup touches two lines of memory.
-// Runs on: core strand.
+// All of them, held or packed, by key. Linear hashing (Litwin, VLDB 1980) over small tables with
+// linear probing: no insertion moves more than some thousand pointers, and a lookup touches two
+// lines of memory. Runs on: core strand.
 class HeldTable {
  public:
   HeldTable() : shards_(1) {}

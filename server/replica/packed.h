@@ -21,8 +21,8 @@ struct Kept {
 };
 
 // Its key and its cells as they are stored, which is a fifth of what they take as cells that can be
-// written: nearly all of a large database lies in memory like this (decision 0016). To forget one is
-// always right: the state database has the same.
+// written: nearly all of a large database lies in memory like this (decision 0016). To forget one
+// is always right: the state database has the same.
 class Packed : public Kept,
                public boost::intrusive::list_base_hook<
                    boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {

@@ -8,8 +8,8 @@
 
 namespace starling::replica {
 
-// A blocked Bloom filter (Putze, Sanders, Singler 2007) over the places of objects, sixteen bits for
-// each, that grows by further filters. Says yes for everything until it was told that it begins
+// A blocked Bloom filter (Putze, Sanders, Singler 2007) over the places of objects, sixteen bits
+// for each, that grows by further filters. Says yes for everything until it was told that it begins
 // with nothing; may say yes for what is not there, less than once in a hundred times.
 // Runs on: core strand.
 class StoredFilter {

@@ -798,8 +798,7 @@ void Tables::evict() {
   constexpr int most_spared = 32;  // in a row: nobody waits for a round of a million
   for (int spared = 0; bytes() > goal && !(residents_.empty() && packed_.empty());) {
     const bool spare = spared < most_spared;
-    const bool from_packed =
-        residents_.empty() || helds_.packed_bytes() > limits_.memory_bytes / 2;
+    const bool from_packed = residents_.empty() || helds_.packed_bytes() > limits_.memory_bytes / 2;
     const bool gone = from_packed ? evict_packed(spare) : evict_resident(spare);
     spared = gone ? 0 : spared + 1;
   }

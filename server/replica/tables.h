@@ -83,7 +83,7 @@ class Tables {
   [[nodiscard]] StoreResult<std::int64_t> key_count(std::uint8_t db);
   // What lies under a key, as far as its sort tells: every command asks this first.
   struct Look {
-    std::uint8_t types = 0;  // of which something is present; a bit for each, as `bit_of`
+    std::uint8_t types = 0;       // of which something is present; a bit for each, as `bit_of`
     bool has_increments = false;  // of a string, be they taken away already
     bool has_deadline_cell = false;
     std::optional<std::int64_t> deadline;
@@ -97,9 +97,9 @@ class Tables {
   // Something is there apart from attributes. Loads nothing.
   [[nodiscard]] StoreResult<bool> exists(const ObjectKey& object);
 
-  // Somebody will soon ask for what lies at these places: brings it near, all of it at a time, where
-  // one after the other would wait for memory at every step. (Chen, Ailamaki, Gibbons, Mowry 2004:
-  // group prefetching.) Changes nothing.
+  // Somebody will soon ask for what lies at these places: brings it near, all of it at a time,
+  // where one after the other would wait for memory at every step. (Chen, Ailamaki, Gibbons, Mowry
+  // 2004: group prefetching.) Changes nothing.
   void expect(std::span<const std::uint64_t> places) const;
 
   // -- expiry --

@@ -56,8 +56,8 @@ bool Tables::pack(Held& held) {
   constexpr std::size_t most_bytes = 4096;
   Layer::Object* const part = clean_.object(&held);
   const bool only_part = std::ranges::count(held.parts, nullptr) == 2;
-  if (!held.complete || part == nullptr || !only_part || part->unfit > 0 ||
-      part->cells.empty() || part->cells.size() > most_cells || part->bytes > most_bytes) {
+  if (!held.complete || part == nullptr || !only_part || part->unfit > 0 || part->cells.empty() ||
+      part->cells.size() > most_cells || part->bytes > most_bytes) {
     return false;
   }
   std::string rows;
@@ -66,8 +66,8 @@ bool Tables::pack(Held& held) {
     if (mutant("pack_drops_siblings") && dotted != nullptr && dotted->siblings().size() > 1) {
       continue;
     }
-    Packed::put_row(rows,
-                    {name.kind(), name.subkey(), encode_stored(name.kind(), cell.value(), origins_)});
+    Packed::put_row(
+        rows, {name.kind(), name.subkey(), encode_stored(name.kind(), cell.value(), origins_)});
   }
   auto packed = Packed::make(held.key, rows);
   packed->plain = is_plain(part->cells);

@@ -32,7 +32,8 @@ void Valued::assign_string(const Object& object, std::string bytes) {
 const std::string* Valued::plain_text(const Object& object) {
   Transaction& tx = object.transaction();
   if (!object.holds(ObjectType::string) ||
-      (object.has_increments() && tx.totals(object.key(), {CellKind::string_totals, {}}).exists())) {
+      (object.has_increments() &&
+       tx.totals(object.key(), {CellKind::string_totals, {}}).exists())) {
     return nullptr;
   }
   const Sibling* winner = tx.dotted(object.key(), {CellKind::string_register, {}}).winner();

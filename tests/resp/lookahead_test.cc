@@ -36,7 +36,8 @@ TEST_CASE("what has not come as a whole, or is no array of bulk strings, ends it
   }
   for (const std::string_view odd :
        {"GET a\r\n", "*-1\r\n", "*\r\n", "*2x\r\n", "*2\r\n:3\r\n", "*2\r\n$-1\r\n",
-        "*99999999999999999999\r\n", "*2\r\n$99999999\r\nx", "*2\r\n$3\r\nGET\r\n$1\r\na", "\r\n"}) {
+        "*99999999999999999999\r\n", "*2\r\n$99999999\r\nx", "*2\r\n$3\r\nGET\r\n$1\r\na",
+        "\r\n"}) {
     CAPTURE(odd);
     CHECK(look_ahead(odd).requests == 0);
     CHECK(look_ahead(get + std::string(odd)).requests == 1);

@@ -105,8 +105,8 @@ TEST_CASE("a packed object has its rows in their order") {
   packed->for_each([&](const Packed::Row& row) {
     seen.push_back(std::string(row.subkey) + "=" + std::string(row.cell));
   });
-  CHECK(seen == std::vector<std::string>{"=soon", "name=" + std::string(300, 'x'),
-                                         std::string("\0=", 2)});
+  CHECK(seen ==
+        std::vector<std::string>{"=soon", "name=" + std::string(300, 'x'), std::string("\0=", 2)});
 }
 
 TEST_CASE("a filter says yes for all that was added, and seldom for anything else") {
