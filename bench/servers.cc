@@ -248,6 +248,17 @@ void Nursery::forget(pid_t process) {
 
 void Nursery::clear() {
   const std::lock_guard lock(mutex_);
+  clear_locked();
+}
+
+void Nursery::clear_and_exit(std::string_view last_words, int code) {
+  const std::lock_guard lock(mutex_);
+  clear_locked();
+  (void)!write(STDERR_FILENO, last_words.data(), last_words.size());
+  _exit(code);
+}
+
+void Nursery::clear_locked() {
   if (std::exchange(cleared_, true)) {
     return;
   }
@@ -484,10 +495,7 @@ void clear_on_signals(Nursery& nursery) {
   std::thread([signals, &nursery] {
     int signal = 0;
     sigwait(&signals, &signal);
-    nursery.clear();
-    constexpr std::string_view bye = "\nkvbench: stopped; servers and data are removed\n";
-    (void)!write(STDERR_FILENO, bye.data(), bye.size());
-    _exit(128 + signal);
+    nursery.clear_and_exit("\nkvbench: stopped; servers and data are removed\n", 128 + signal);
   }).detach();
 }
 

@@ -60,8 +60,13 @@ class Nursery {
               std::optional<int> core);
   void forget(pid_t process);  // it has been waited for
   void clear();
+  // For the thread that waits for signals. Whatever the main thread meets meanwhile, this is how
+  // the program ends: the destructor waits.
+  [[noreturn]] void clear_and_exit(std::string_view last_words, int code);
 
  private:
+  void clear_locked();
+
   Places places_;
   std::filesystem::path directory_;
   std::mutex mutex_;  // around what follows

@@ -8,10 +8,13 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
+#include <string_view>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -122,7 +125,22 @@ class Nursery {
   }
 
   void clear() {
-    if (cleared_.exchange(true)) {
+    const std::lock_guard lock(mutex_);
+    clear_locked();
+  }
+
+  // For the thread that waits for signals. Whatever the main thread meets meanwhile, this is how
+  // the program ends: the destructor waits.
+  [[noreturn]] void clear_and_exit(std::string_view last_words, int code) {
+    const std::lock_guard lock(mutex_);
+    clear_locked();
+    (void)!write(STDERR_FILENO, last_words.data(), last_words.size());
+    _exit(code);
+  }
+
+ private:
+  void clear_locked() {
+    if (std::exchange(cleared_, true)) {
       return;
     }
     for (const pid_t process : running()) {
@@ -145,7 +163,6 @@ class Nursery {
     }
   }
 
- private:
   // After fork: only calls that are safe there.
   [[noreturn]] static void become_child(pid_t parent, const char* out, const char* err,
                                         char* const* argv) {
@@ -188,7 +205,8 @@ class Nursery {
   std::filesystem::path directory_;
   std::array<pid_t, 8> processes_{};  // also read by the thread that waits for signals
   std::atomic<std::size_t> count_ = 0;
-  std::atomic<bool> cleared_ = false;
+  std::mutex mutex_;  // who clears
+  bool cleared_ = false;
 };
 
 // From here on SIGINT, SIGTERM and SIGHUP end the program, after the nursery is cleared.
@@ -202,10 +220,7 @@ void clear_on_signals(Nursery& nursery) {
   std::thread([signals, &nursery] {
     int signal = 0;
     sigwait(&signals, &signal);
-    nursery.clear();
-    constexpr std::string_view bye = "\nkvctl: stopped; nodes and data are removed\n";
-    (void)!write(STDERR_FILENO, bye.data(), bye.size());
-    _exit(128 + signal);
+    nursery.clear_and_exit("\nkvctl: stopped; nodes and data are removed\n", 128 + signal);
   }).detach();
 }
 

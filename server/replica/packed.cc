@@ -39,7 +39,7 @@ Packed::Packed(const ObjectKey& key, std::string_view rows)
       db_(key.db),
       key_size_(static_cast<std::uint32_t>(key.key.size())),
       rows_size_(static_cast<std::uint32_t>(rows.size())) {
-  char* const to = static_cast<char*>(static_cast<void*>(this + 1));
+  char* const to = reinterpret_cast<char*>(this + 1);
   std::ranges::copy(rows, std::ranges::copy(key.key, to).out);
 }
 

@@ -67,9 +67,7 @@ class Packed : public Kept,
     constexpr std::size_t allocation = 16;
     return sizeof(Packed) + data + allocation;
   }
-  [[nodiscard]] const char* data() const {
-    return static_cast<const char*>(static_cast<const void*>(this + 1));
-  }
+  [[nodiscard]] const char* data() const { return reinterpret_cast<const char*>(this + 1); }
   [[nodiscard]] std::string_view rows() const { return {data() + key_size_, rows_size_}; }
 
   std::uint8_t db_;

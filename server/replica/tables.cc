@@ -36,7 +36,7 @@ void Tables::expect(std::span<const std::uint64_t> places) const {
   constexpr std::size_t line = 64;
   const auto bring = [](const auto* object) {
     for (std::size_t at = 0; at < sizeof(*object); at += line) {
-      __builtin_prefetch(static_cast<const char*>(static_cast<const void*>(object)) + at);
+      __builtin_prefetch(reinterpret_cast<const char*>(object) + at);
     }
   };
   constexpr std::size_t most = 32;

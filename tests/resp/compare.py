@@ -136,7 +136,7 @@ class Judge:
         if name == "object|encoding":
             return one in ENCODINGS and other in ENCODINGS
         if name == "object|idletime":
-            return type(one) is int and type(other) is int and 0 <= one <= other + 1
+            return type(one) is int and type(other) is int and 0 <= one <= other + 2
         if name == "memory|usage":
             return type(one) is int and one > 0 and other > 0
         return False

@@ -7,7 +7,8 @@ CHANNELS = ["news", "news:eu", "n\x00x", ""]
 NAMES = ["app", "worker-1", "", "with space", "ünï"]
 # Settings that both have, at the same value.
 SETTINGS = ["databases", "maxmemory-policy", "slowlog-log-slower-than", "slowlog-max-len", "proto-max-bulk-len"]
-NO_MEMORY = ["abc", "-1", "1.5gb", "5tb", "1 mb"]  # what Redis does not take for an amount of it
+# What Redis does not take for an amount of it. No plain number: of that malformed.py makes another, which Redis takes.
+NO_MEMORY = ["abc", "-1k", "1.5gb", "5tb", "1 mb"]
 # Nothing is slow enough to be noted, so both logs stay empty.
 SLOW = [-1, 10**12]
 NOBODY = "192.0.2.1:1"  # an address for documentation (RFC 5737)
