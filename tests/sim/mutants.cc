@@ -31,7 +31,7 @@ constexpr std::array all = {
     Mutant{"clock_unclamped", "any clock ahead is adopted", "clock_ahead", 0},
     // sorted sets, deadlines, flushing
     Mutant{"raise_is_plain", "of concurrent raises the later one is read", "zadd_raises", 0},
-    Mutant{"score_kept", "the index of scores keeps a member that is gone", "", 50},
+    Mutant{"score_kept", "the index of scores keeps a member that is gone", "", 200},
     Mutant{"first_deadline", "of concurrent deadlines the first holds", "", 200},
     Mutant{"expiry_own_clock", "keys expire by the own clock alone", "", 50},
     Mutant{"hint_believed", "expiry does not look at the key before it takes it away", "", 50},
